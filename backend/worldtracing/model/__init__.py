@@ -1,0 +1,1 @@
+"""WT-DiT: the layered diffusion transformer of World Tracing (needs torch and einops; `config` alone does not)."""
