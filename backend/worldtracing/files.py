@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import WorldTracingError
@@ -16,20 +17,36 @@ def write_atomically(path: str | Path, content: bytes) -> Path:
     Raises:
         WorldTracingError: WT-IO-WRITE when the folder is read-only or missing rights, WT-IO-FULL when the disk is full.
     """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary file beside `path` for the block to write, which takes its place once the block has succeeded.
+
+    Raises:
+        WorldTracingError: as `write_atomically`, for an OSError out of the block as well.
+    """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
+        raise write_error(path, error) from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise write_error(path, error) from error
-    return path
+
+
+def temporary_path(path: Path) -> Path:
+    """Where this process writes what is to become `path`; the same folder, as only there a rename is atomic."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def write_error(path: str | Path, error: OSError) -> WorldTracingError:

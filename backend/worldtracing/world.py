@@ -13,11 +13,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .errors import WorldTracingError
-from .files import write_atomically
+from .tensors import TensorFormat
 
-FORMAT = "worldtracing.layered-world"
-FORMAT_VERSION = 1
+FORMAT = TensorFormat(
+    name="worldtracing.layered-world",
+    version=1,
+    noun="a World Tracing result",
+    fix="Choose a .safetensors file that a trace has written.",
+)
 MAX_LAYERS = 6
 SCALE_KINDS = ("metric", "relative")
 
@@ -46,7 +49,7 @@ class LayeredWorld:
     metadata: Mapping = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+        object.__setattr__(self, "metadata", MappingProxyType(_json_object(self.metadata)))
         _check(self)
         for array in (self.points, self.valid, self.rgb, self.K, self.confidence):
             if array is not None:
@@ -70,20 +73,13 @@ class LayeredWorld:
 
     def save(self, path: str | Path) -> Path:
         """Write the versioned .safetensors file; an existing one is replaced only when all is written."""
-        from safetensors.numpy import save
-
         tensors = {"points": self.points, "valid": self.valid, "rgb": self.rgb, "K": self.K}
         if self.confidence is not None:
             tensors["confidence"] = self.confidence
         # A leading frame axis: a clip will be the same file with more than one frame.
-        tensors = {name: np.ascontiguousarray(value[None]) for name, value in tensors.items()}
-        header = {
-            "format": FORMAT,
-            "version": str(FORMAT_VERSION),
-            "scale": self.scale,
-            "metadata": json.dumps(dict(self.metadata), sort_keys=True),
-        }
-        return write_atomically(path, save(tensors, header))
+        tensors = {name: value[None] for name, value in tensors.items()}
+        metadata = json.dumps(dict(self.metadata), sort_keys=True)
+        return FORMAT.write(path, tensors, {"scale": self.scale, "metadata": metadata})
 
     @classmethod
     def load(cls, path: str | Path) -> LayeredWorld:
@@ -93,15 +89,14 @@ class LayeredWorld:
             WorldTracingError: WT-IO-READ (missing), WT-IO-TRUNCATED, WT-IO-FOREIGN, WT-IO-NEWER,
                 WT-IO-INVALID (sizes, dtypes or values that a world cannot have).
         """
-        tensors, header = _read_safetensors(Path(path))
-        _check_header(Path(path), header)
+        tensors, header = FORMAT.read(path)
+        missing = {"points", "valid", "rgb", "K"} - tensors.keys() | {"scale", "metadata"} - header.keys()
+        if missing:
+            raise FORMAT.invalid(f"{path} lacks {', '.join(sorted(missing))}.")
         frames = {len(tensor) if tensor.ndim else 0 for tensor in tensors.values()}
         if frames != {1}:
-            raise _invalid(f"{path} holds {sorted(frames)} frames and this version reads single photos.")
+            raise FORMAT.invalid(f"{path} holds {sorted(frames)} frames and this version reads single photos.")
         world = {name: tensor[0] for name, tensor in tensors.items()}
-        missing = {"points", "valid", "rgb", "K"} - world.keys()
-        if missing:
-            raise _invalid(f"{path} lacks {', '.join(sorted(missing))}.")
         return cls(
             points=world["points"],
             valid=world["valid"],
@@ -109,14 +104,14 @@ class LayeredWorld:
             K=world["K"],
             scale=header["scale"],
             confidence=world.get("confidence"),
-            metadata=json.loads(header["metadata"]),
+            metadata=_json_object(header["metadata"]),
         )
 
 
 def _check(world: LayeredWorld) -> None:
     points, valid = world.points, world.valid
     if points.ndim != 4 or points.shape[-1] != 3 or not 1 <= points.shape[0] <= MAX_LAYERS or 0 in points.shape:
-        raise _invalid(f"points have shape {points.shape}; they must be (1 to {MAX_LAYERS}, height, width, 3).")
+        raise FORMAT.invalid(f"points have shape {points.shape}; they must be (1 to {MAX_LAYERS}, height, width, 3).")
     layers, height, width = points.shape[:3]
     expected = {
         "points": (points, (layers, height, width, 3), np.float32),
@@ -129,53 +124,24 @@ def _check(world: LayeredWorld) -> None:
     for name, (array, shape, dtype) in expected.items():
         if array.shape != shape or array.dtype != dtype:
             wanted = f"{shape} {np.dtype(dtype)}"
-            raise _invalid(f"{name} is {array.shape} {array.dtype}; it must be {wanted}.")
+            raise FORMAT.invalid(f"{name} is {array.shape} {array.dtype}; it must be {wanted}.")
     if world.scale not in SCALE_KINDS:
-        raise _invalid(f"scale is {world.scale!r}; it must be one of {', '.join(SCALE_KINDS)}.")
-    if not np.isfinite(world.K).all() or world.K[0, 0] <= 0 or world.K[1, 1] <= 0:
-        raise _invalid("K must be finite with positive focal lengths.")
+        raise FORMAT.invalid(f"scale is {world.scale!r}; it must be one of {', '.join(SCALE_KINDS)}.")
+    (fx, _, cx), (_, fy, cy), _ = K = world.K
+    if not np.array_equal(K, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]) or not np.isfinite(K).all() or min(fx, fy) <= 0:
+        raise FORMAT.invalid("K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], finite, with positive focal lengths.")
     if not np.isfinite(points[valid]).all():
-        raise _invalid("valid points must be finite.")
+        raise FORMAT.invalid("valid points must be finite.")
+    if world.confidence is not None and not ((world.confidence >= 0) & (world.confidence <= 1))[valid].all():
+        raise FORMAT.invalid("the confidence of valid points must lie between 0 and 1.")
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise WorldTracingError("WT-IO-READ", f"There is no file {path}.", "Check the path, or trace the photo again.")
+def _json_object(metadata: Mapping | str) -> dict:
+    """The metadata as it reads back from a file: a copy of plain JSON values."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except OSError as error:
-        raise WorldTracingError("WT-IO-READ", f"{path} cannot be read: {error}.", "Check its permissions.") from error
-    except SafetensorError as error:
-        if any(word in str(error) for word in ("incomplete", "too small", "invalid header length")):
-            raise WorldTracingError(
-                "WT-IO-TRUNCATED", f"{path} is cut short.", "Copy it again, or trace the photo again."
-            ) from error
-        raise _foreign(path) from error
-
-
-def _check_header(path: Path, header: dict[str, str]) -> None:
-    if header.get("format") != FORMAT or not header.get("version", "").isdigit():
-        raise _foreign(path)
-    if int(header["version"]) > FORMAT_VERSION:
-        raise WorldTracingError(
-            "WT-IO-NEWER",
-            f"{path} has format {header['version']}, and this World Tracing reads {FORMAT_VERSION} at most.",
-            "Update the World Tracing extension.",
-        )
-    if not {"scale", "metadata"} <= header.keys():
-        raise _invalid(f"{path} has an incomplete header.")
-
-
-def _foreign(path: Path) -> WorldTracingError:
-    return WorldTracingError(
-        "WT-IO-FOREIGN",
-        f"{path} is not a World Tracing result.",
-        "Choose a .safetensors file that a trace has written.",
-    )
-
-
-def _invalid(sentence: str) -> WorldTracingError:
-    return WorldTracingError("WT-IO-INVALID", f"This is not a usable world: {sentence}", "Trace the photo again.")
+        copy = json.loads(metadata if isinstance(metadata, str) else json.dumps(dict(metadata), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise FORMAT.invalid(f"its metadata cannot be JSON ({error}).") from error
+    if not isinstance(copy, dict):
+        raise FORMAT.invalid("its metadata is not a JSON object.")
+    return copy
