@@ -1,0 +1,67 @@
+"""Attention along one axis of the layered token grid: within a frame, along a ray, over all layers, or over time."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from .rope import Rotary, rotate
+
+# Queries (frames n·t, layers l, patches p, heads h, channels d) as (batch, heads, sequence, channels). Only queries,
+# keys and values are rearranged; tokens stay where they are, so that modulations broadcast and are never repeated.
+SEQUENCES = {
+    "image": "n p h d -> n h p d",
+    "frame": "n t l p h d -> (n t l) h p d",
+    "ray": "n t l p h d -> (n t p) h l d",
+    "global": "n t l p h d -> (n t) h (l p) d",
+    "temporal": "n t l p h d -> (n l p) h t d",
+}
+
+# Up to so many tokens two plain products replace CUDA's fused kernel: its tiles of 64 to 128 tokens would stay nearly
+# empty, and its grid ends at 65,535 sequences, which several seeds of a scene exceed. The CPU's has neither limit.
+SHORT = 8
+
+
+class Linear(nn.Linear):
+    """A linear layer that takes its input in any type and computes in its weight's."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over the sequences of one kind, a key of SEQUENCES."""
+
+    def __init__(self, width: int, heads: int, kind: str, *, qkv_bias: bool = False, qk_norm: bool = True) -> None:
+        super().__init__()
+        self.kind, self.heads = kind, heads
+        self.qkv = Linear(width, 3 * width, bias=qkv_bias)
+        self.proj = Linear(width, width)
+        self.q_norm = nn.LayerNorm(width // heads) if qk_norm else nn.Identity()
+        self.k_norm = nn.LayerNorm(width // heads) if qk_norm else nn.Identity()
+
+    def forward(self, x: Tensor, rope: Rotary | None = None) -> Tensor:
+        """Tokens (n, t, l, p, width), for "image" (n, p, width), to the same shape."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)
+        q, k = self.q_norm(q), self.k_norm(k)
+        if rope is not None:
+            q, k = rotate(q, rope), rotate(k, rope)
+        return self.proj(attend(q, k, v, self.kind).flatten(-2))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, kind: str) -> Tensor:
+    """softmax(q kᵀ / √d) v along the sequences of `kind`; shapes as on the left of SEQUENCES."""
+    pattern = SEQUENCES[kind]
+    axes = dict(zip(pattern.split(" -> ")[0].split(), q.shape, strict=True))
+    q, k, v = (rearrange(x, pattern) for x in (q, k, v))
+    short = q.is_cuda and q.shape[-2] <= SHORT
+    out = short_attention(q, k, v) if short else F.scaled_dot_product_attention(q, k, v)
+    return rearrange(out, " -> ".join(reversed(pattern.split(" -> "))), **{a: axes[a] for a in axes if a not in "hd"})
+
+
+def short_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention over a handful of tokens (batch, heads, sequence, channels) as two batched products."""
+    weights = torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, -1)
+    return weights @ v
