@@ -1,0 +1,213 @@
+"""The sampler: from noise to layered worlds along the network's flow, several seeds in one batch (paper, section 3).
+
+Shapes: k seeds, b pictures, t frames, l layers, v = t · l views, H and W pixels. Needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .errors import WorldTracingError
+from .model.normalization import denormalize
+from .model.wt_dit import flow_velocity
+from .progress import OnProgress, silent
+
+if TYPE_CHECKING:
+    from .model.tokens import Conditioning
+    from .model.wt_dit import WTDiT
+
+MAX_STEPS = 20  # beyond it t falls below 0.05, where the velocity is clamped and the last steps no longer reach x0
+
+ORDER_SLACK = 0.01  # of the depth: layers nearer than this are one surface twice, in either order
+
+OnPreview = Callable[[int, Tensor], None]
+
+
+class Samples(NamedTuple):
+    """What the sampler returns for every seed.
+
+    Attributes:
+        normalized: (k, b, t, l, H, W, 3) float32 in the network's coordinates, everywhere.
+        xyz: (k, b, t, l, H, W, 3) float32, camera frame, 0 where the mask is off; metres or, for scenes, up to scale.
+        mask: (b, t, l, H, W) bool; a layer is on only where all layers before it are.
+        validity: (k, b, t, l, H, W) logits of the last step, or None where the model has none.
+    """
+
+    normalized: Tensor
+    xyz: Tensor
+    mask: Tensor
+    validity: Tensor | None
+
+
+@torch.inference_mode()
+def sample(
+    model: WTDiT,
+    conditioning: Conditioning,
+    mask: Tensor,
+    seeds: Sequence[int],
+    steps: int = MAX_STEPS,
+    on_progress: OnProgress = silent,
+    *,
+    official_noise: bool = False,
+    preview_every: int | None = None,
+    on_preview: OnPreview | None = None,
+) -> Samples:
+    """Trace the conditioned pictures once per seed, all seeds in one batch.
+
+    Args:
+        model: the network, whose configuration says layers, normalization and noise correlation.
+        conditioning: from `model.condition`.
+        mask: (b, l, H, W) or (b, t, l, H, W) bool, where there is something to trace; may differ between layers.
+        seeds: each picture gets one world per seed.
+        steps: Euler steps, 1 to 20.
+        on_progress: called before each step; what it raises stops the sampling.
+        official_noise: draw on the model's device in the released sampler's order, so that a seed gives the released
+            code's world there; otherwise noise is drawn on the CPU, and a seed gives the same world on every device.
+        preview_every: call `on_preview` after every so many steps but the last.
+        on_preview: takes the number of finished steps and the current estimate, (k, b, t, l, H, W, 3) as `Samples.xyz`.
+
+    Raises:
+        WorldTracingError: WT-MODEL-STEPS, WT-MODEL-SEEDS, WT-MODEL-MASK-SIZE.
+    """
+    check_steps(steps)
+    if not seeds:
+        raise WorldTracingError("WT-MODEL-SEEDS", "There is no seed to trace with.", "Give at least one seed.")
+    mask = _check_mask(mask, model, conditioning).to(conditioning.features.device)
+    shape, device = mask.shape, mask.device
+    valid = mask.flatten(1, 2)[:, None]  # (b, 1, v, H, W)
+    all_valid = bool(valid.all())
+    generators = [torch.Generator(device if official_noise else "cpu").manual_seed(seed) for seed in seeds]
+
+    def per_seed(draw: Callable[[torch.Generator], Tensor]) -> Tensor:
+        return torch.cat([draw(generator).to(device, non_blocking=True) for generator in generators])
+
+    x = per_seed(lambda g: initial_noise(g, shape, model.config.noise_correlation))  # (k b, 3, v, H, W)
+    times = time_grid(steps).to(device)
+    visible = trusted_layers(mask)
+    for i in range(steps):
+        on_progress("Denoising", i, steps)
+        filled = x
+        if not all_valid:
+            fill = per_seed(lambda g: fill_noise(g, shape, official_noise)).unflatten(0, (len(seeds), -1))
+            filled = torch.where(valid, x.unflatten(0, (len(seeds), -1)), fill).flatten(0, 1)
+        estimate = model.predict(filled, times[i], conditioning)
+        x = x - (times[i] - times[i + 1]) * flow_velocity(x, estimate.x0, times[i])
+        if preview_every and on_preview and (i + 1) % preview_every == 0 and i + 1 < steps:
+            on_preview(i + 1, _decode(estimate.x0, visible, len(seeds), model.config.xyz_norm)[1])
+    normalized, xyz = _decode(x, visible, len(seeds), model.config.xyz_norm)
+    validity = estimate.validity
+    if validity is not None:
+        validity = validity.unflatten(0, (len(seeds), -1)).unflatten(2, shape[1:3])
+    return Samples(normalized, xyz, visible, validity)
+
+
+def time_grid(steps: int) -> Tensor:
+    """Noise levels (steps + 1,) float32 from 1 (noise) to 0."""
+    check_steps(steps)
+    return torch.linspace(1, 0, steps + 1)
+
+
+def check_steps(steps: int) -> None:
+    """Raises WT-MODEL-STEPS unless 1 <= steps <= 20."""
+    if not 1 <= steps <= MAX_STEPS:
+        raise WorldTracingError(
+            "WT-MODEL-STEPS",
+            f"{steps} sampler steps are not possible.",
+            f"Choose 1 to {MAX_STEPS} steps.",
+        )
+
+
+def initial_noise(generator: torch.Generator, shape: Sequence[int], correlation: float = 0.0) -> Tensor:
+    """x_T ~ N(0, 1) for `shape` (b, t, l, H, W) as (b, 3, v, H, W) float32 on the generator's device.
+
+    Frames share noise to the degree `correlation`: √ρ · shared + √(1 − ρ) · own, drawn in this order and with the
+    channel last, as the released sampler does.
+    """
+    b, t, layers, height, width = shape
+    device = generator.device
+    if correlation == 0 or t == 1:
+        return torch.randn(b, 3, t * layers, height, width, generator=generator, device=device)
+    pixels = layers * height * width
+    shared = torch.randn(b, 1, pixels, 3, generator=generator, device=device)
+    own = torch.randn(b, t, pixels, 3, generator=generator, device=device)
+    noise = correlation**0.5 * shared + (1 - correlation) ** 0.5 * own
+    return noise.view(b, t, layers, height, width, 3).movedim(-1, 1).flatten(2, 3).contiguous()
+
+
+def fill_noise(generator: torch.Generator, shape: Sequence[int], official: bool = False) -> Tensor:
+    """Noise for the invalid pixels of one step, (b, 3, v, H, W) float32 on the generator's device.
+
+    The official draw is of (b, v · H · W, 3) with the channels outermost in memory. On the CPU that order takes four
+    times as long as a contiguous draw and gives other numbers.
+    """
+    b, t, layers, height, width = shape
+    on_host = generator.device.type == "cpu" and torch.cuda.is_available()  # pinned: copied while the GPU works
+    noise = torch.empty(b, 3, t * layers * height * width, device=generator.device, pin_memory=on_host)
+    (noise.transpose(1, 2) if official else noise).normal_(generator=generator)
+    return noise.view(b, 3, t * layers, height, width)
+
+
+def trusted_layers(mask: Tensor) -> Tensor:
+    """(b, t, l, H, W) bool: a layer counts only where all layers in front of it do."""
+    return mask.cumprod(2).bool()
+
+
+def _decode(x: Tensor, mask: Tensor, seeds: int, xyz_norm: str) -> tuple[Tensor, Tensor]:
+    """A state (k b, 3, v, H, W) as normalized and as masked XYZ maps (k, b, t, l, H, W, 3)."""
+    normalized = x.unflatten(0, (seeds, -1)).unflatten(3, mask.shape[1:3]).movedim(2, -1)
+    xyz = torch.where(mask[..., None], denormalize(normalized, xyz_norm), 0)
+    return normalized, xyz
+
+
+def _check_mask(mask: Tensor, model: WTDiT, conditioning: Conditioning) -> Tensor:
+    """The mask as (b, t, l, H, W) bool; raises WT-MODEL-MASK-SIZE where it does not fit the pictures."""
+    mask = mask.bool() if mask.ndim == 5 else mask.bool()[:, None]
+    b, t = conditioning.features.shape[:2]
+    height, width = (model.config.patch * n for n in conditioning.grid)
+    wanted = (b, t, model.config.layers, height, width)
+    if tuple(mask.shape) != wanted:
+        raise WorldTracingError(
+            "WT-MODEL-MASK-SIZE",
+            f"The mask has the shape {tuple(mask.shape)}, but the pictures need {wanted}.",
+            "Use a mask of the picture's size, with one channel per layer.",
+        )
+    return mask
+
+
+class SeedChoice(NamedTuple):
+    """Which seed to show first, and why. Lower is better everywhere.
+
+    Attributes:
+        best: index of the suggested seed.
+        disagreement: per seed, median distance from the seeds' median point, relative to the median depth.
+        order_violations: per seed, the share of neighbouring layers that are swapped in depth.
+    """
+
+    best: int
+    disagreement: list[float]
+    order_violations: list[float]
+
+
+def choose_seed(xyz: Tensor, mask: Tensor) -> SeedChoice:
+    """Suggest one of several traced worlds: near to what the seeds agree on, with its layers in order.
+
+    Args:
+        xyz: (k, b, t, l, H, W, 3) from `Samples`.
+        mask: (b, t, l, H, W) bool from `Samples`.
+    """
+    if not mask.any():
+        return SeedChoice(0, [0.0] * len(xyz), [0.0] * len(xyz))
+    points = xyz[:, mask]  # (k, points, 3)
+    ordered = points.sort(0).values
+    consensus = (ordered[(len(points) - 1) // 2] + ordered[len(points) // 2]) / 2
+    depth = consensus[:, 2].median().clamp(min=1e-6)
+    disagreement = (points - consensus).norm(dim=-1).median(-1).values / depth
+    z = xyz[..., 2]
+    swapped = (z[:, :, :, 1:] < z[:, :, :, :-1] * (1 - ORDER_SLACK))[:, mask[:, :, 1:]]
+    violations = swapped.float().mean(-1) if swapped.shape[-1] else torch.zeros(len(xyz))
+    score = disagreement.cpu() + violations.cpu()
+    return SeedChoice(int(score.argmin()), disagreement.tolist(), violations.tolist())
