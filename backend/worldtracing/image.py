@@ -1,0 +1,137 @@
+"""Any picture to RGB and alpha. The decoders behind this are in `decoding`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .decoding.common import MAX_PIXELS, Decoded
+from .decoding.pixels import SUFFIX, read_pixels, save_pixels
+from .errors import WorldTracingError
+from .resample import resize_area, resize_mask, resize_nearest
+
+__all__ = ["Photo", "load_mask", "load_photo", "resize_area", "resize_mask", "save_pixels"]
+
+MIN_SIDE = 16
+"""Pixels a side below which there is nothing to trace."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture, upright, at most 100 megapixels.
+
+    Attributes:
+        rgb: (H, W, 3) uint8 sRGB.
+        alpha: (H, W) uint8, straight; None where the file has none or is opaque everywhere.
+        source_size: (width, height) of the upright file, before any scaling on load.
+        focal_35mm: EXIF FocalLengthIn35mmFilm in millimetres, or None.
+        sha256: of the file's bytes, hexadecimal.
+    """
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None
+    source_size: tuple[int, int]
+    focal_35mm: float | None
+    sha256: str
+
+
+def load_photo(path: str | Path) -> Photo:
+    """Read a picture file: PNG, JPEG, WebP, TIFF, BMP, OpenEXR or a pixels hand-off; of an animation the first frame.
+
+    Raises:
+        WorldTracingError: WT-IMG-MISSING, WT-IMG-FOLDER, WT-IMG-UNREADABLE, WT-IMG-DAMAGED, WT-IMG-BOMB,
+            WT-IMG-SMALL, WT-IMG-NAN, WT-IMG-CHANNELS, WT-IO-READ, WT-MEM-PHOTO, WT-ENV-PACKAGE where the library for
+            the format is missing, and those of `TensorFormat.read` for a hand-off.
+    """
+    path = _existing(path)
+    decoded = _decode(path)
+    width, height = decoded.source_size
+    if min(width, height) < MIN_SIDE:
+        raise WorldTracingError(
+            "WT-IMG-SMALL",
+            f"{path.name} is {width} x {height} pixels, which is too small to trace.",
+            f"Choose a picture of at least {MIN_SIDE} x {MIN_SIDE} pixels.",
+        )
+    rgb, alpha = decoded.rgb, decoded.alpha
+    if alpha is not None and (alpha == 255).all():
+        alpha = None
+    if rgb.shape[0] * rgb.shape[1] > MAX_PIXELS:
+        scale = math.sqrt(MAX_PIXELS / (rgb.shape[0] * rgb.shape[1]))
+        size = max(1, int(rgb.shape[1] * scale)), max(1, int(rgb.shape[0] * scale))
+        rgb = resize_area(rgb, *size)
+        alpha = None if alpha is None else resize_area(alpha, *size)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Photo(rgb, alpha, decoded.source_size, decoded.focal_35mm, digest)
+
+
+def load_mask(path: str | Path, width: int, height: int) -> np.ndarray:
+    """Read a mask from a picture file or a pixels hand-off and fit it to a photo of `width` x `height` pixels.
+
+    Returns:
+        (height, width) bool: the hand-off's mask if it has one; else where alpha > 127 if alpha varies, else where
+        grey > 127.
+
+    Raises:
+        WorldTracingError: as `load_photo`, without WT-IMG-SMALL.
+    """
+    path = _existing(path)
+    mask = read_pixels(path)[2] if path.suffix == SUFFIX else None
+    if mask is None:
+        picture = _decode(path)
+        if picture.alpha is not None and np.ptp(picture.alpha) > 0:
+            mask = picture.alpha > 127
+        else:
+            mask = picture.rgb @ np.array([0.299, 0.587, 0.114], np.float32) > 127.5
+    return resize_nearest(mask, width, height)
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if path.is_dir():
+        raise WorldTracingError("WT-IMG-FOLDER", f"{path} is a folder.", "Choose a picture file in it.")
+    if not path.is_file():
+        raise WorldTracingError("WT-IMG-MISSING", f"There is no picture {path}.", "Check the path.")
+    return path
+
+
+def _decode(path: Path) -> Decoded:
+    try:
+        return _decode_by_content(path)
+    except MemoryError as error:
+        raise WorldTracingError(
+            "WT-MEM-PHOTO",
+            f"There is not enough memory to open {path.name}.",
+            "Close other programs, or scale the picture down in an image editor.",
+        ) from error
+    except OSError as error:
+        raise WorldTracingError(
+            "WT-IO-READ", f"{path} cannot be read ({error.strerror or error}).", "Check its permissions."
+        ) from error
+
+
+def _decode_by_content(path: Path) -> Decoded:
+    """Choose the decoder by the file's first bytes, as names often lie."""
+    from .decoding import exr, opencv, pillow
+
+    if path.suffix == SUFFIX:
+        rgb, alpha, _ = read_pixels(path)
+        return Decoded(rgb, alpha, (rgb.shape[1], rgb.shape[0]))
+    with path.open("rb") as file:
+        signature = file.read(4)
+    if signature == exr.SIGNATURE:
+        return exr.decode_exr(path)
+    try:
+        return pillow.decode(path)
+    except WorldTracingError as error:
+        if signature not in opencv.TIFF_SIGNATURES or error.code not in ("WT-IMG-UNREADABLE", "WT-IMG-DAMAGED"):
+            raise
+        try:
+            return opencv.decode_tiff(path)
+        except WorldTracingError as second:
+            # Where OpenCV cannot help either, Pillow's account of the file is the better one.
+            raise (error if second.code in ("WT-ENV-PACKAGE", "WT-IMG-UNREADABLE") else second) from second
