@@ -25,6 +25,7 @@ from .model.embeddings import time_sinusoid
 from .model.encoder import resample_positions
 from .model.normalization import denormalize
 from .model.rope import Rotary, rotary_table, rotate
+from .model.tokens import patchify
 from .model.wt_dit import WTDiT
 from .sampling import fill_noise, initial_noise, sample, time_grid
 
@@ -122,14 +123,16 @@ def case_checks(folder: Path) -> Iterator[Comparison]:
     filled = torch.where(valid, x, fills[0]) if fills else x
 
     recorder = Recorder(model)
-    conditioning = model.condition(inputs.get("rgb", inputs.get("rgb_clip")))
+    rgb = inputs.get("rgb", inputs.get("rgb_clip"))
+    conditioning = model.condition(rgb)
     velocity = model.velocity(x, torch.tensor(1.0), conditioning, filled)
     recorder.stop()
     if (folder / "intermediates.safetensors").is_file():
         recorder.values["out.v_t"] = _to_list(velocity)
+        recorder.values["dec.geo_patches"] = _patches(rgb, filled, model.config)
         recorder.values["dec.geo_noise"] = model.noise_tokens(filled, conditioning)[..., model.config.width // 2 :]
         theirs = load_file(folder / "intermediates.safetensors")
-        for name in sorted(recorder.values.keys() & theirs.keys()):
+        for name in sorted(theirs):
             yield name, recorder.values[name].reshape(theirs[name].shape), theirs[name], step_tolerance
     if "v_t_at_t0" in outputs:
         at_zero = model.velocity(x, torch.tensor(0.0), conditioning, filled)
@@ -237,6 +240,13 @@ class Recorder:
     def stop(self) -> None:
         for hook in self._hooks:
             hook.remove()
+
+
+def _patches(rgb: Tensor, x: Tensor, config: ModelConfig) -> Tensor:
+    """What the released network projects at once: the picture's patches, then those of the noise, for every view."""
+    noise = patchify(x.transpose(1, 2), config.patch)
+    picture = patchify(rgb.unflatten(0, (len(x), -1)) if rgb.ndim == 4 else rgb, config.patch)
+    return torch.cat([picture.repeat_interleave(config.layers, 1), noise], -1)
 
 
 def _to_list(x: Tensor) -> Tensor:

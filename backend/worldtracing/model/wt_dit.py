@@ -19,7 +19,7 @@ from .embeddings import film_projection, layer_film, modulation_projection, time
 from .encoder import Encoder
 from .head import Head
 from .precision import FP32, Precision
-from .rope import frame_positions, grid_positions, rotary_table
+from .rope import Rotary, frame_positions, grid_positions, rotary_table
 from .tokens import Conditioning, patchify, repeat_samples, standardize, unpatchify
 
 MIN_TIME = 0.05  # the velocity divides by t; below this the released models divide by this
@@ -58,6 +58,9 @@ class TemporalBlock(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.block = Block(width, heads, "temporal", ls_init=1e-5)
+
+    def forward(self, x: Tensor, modulation: Tensor, rope: Rotary) -> Tensor:
+        return self.block(x, modulation, rope)
 
 
 class WTDiT(nn.Module):
@@ -165,7 +168,7 @@ class WTDiT(nn.Module):
             else:
                 x = block(x, modulation, conditioning.rope)
                 if conditioning.frame_rope is not None and len(self.temporal_blocks):
-                    x = self.temporal_blocks[i // 3].block(x, modulation, conditioning.frame_rope)
+                    x = self.temporal_blocks[i // 3](x, modulation, conditioning.frame_rope)
         return x
 
 

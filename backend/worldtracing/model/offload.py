@@ -1,0 +1,100 @@
+"""Run a model whose weights do not fit the device: blocks live in CPU memory and visit it one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .wt_dit import WTDiT
+
+
+class BlockStream:
+    """Keeps the weights of equal blocks that run in a fixed order on the CPU, with room for two blocks on the device.
+
+    While a block runs, the next one's weights are copied, on CUDA by a second stream; after the last comes the first.
+    """
+
+    def __init__(self, blocks: Sequence[nn.Module], device: torch.device) -> None:
+        self.stored = [self._store(block, device) for block in blocks]
+        self.slots = [[torch.empty_like(x, device=device) for x in self.stored[0]] for _ in range(2)]
+        self.slot_of: dict[int, int] = {}  # the blocks whose weights are in a slot, or on their way
+        self.next_slot = 0
+        self.cuda = device.type == "cuda"
+        if self.cuda:
+            self.copies = torch.cuda.Stream(device)
+            self.filled = [torch.cuda.Event() for _ in self.slots]
+            self.released = [torch.cuda.Event() for _ in self.slots]
+        self._hooks = []
+        for i, block in enumerate(blocks):
+            self._hooks.append(block.register_forward_pre_hook(lambda module, _, i=i: self._enter(module, i)))
+            self._hooks.append(block.register_forward_hook(lambda module, _, __, i=i: self._leave(module, i)))
+
+    def stop(self) -> None:
+        """No more streaming; the weights stay on the CPU."""
+        for hook in self._hooks:
+            hook.remove()
+        self.slots.clear()
+
+    @staticmethod
+    def _store(block: nn.Module, device: torch.device) -> list[Tensor]:
+        for parameter in block.parameters():
+            weights = parameter.data.cpu()
+            parameter.data = weights.pin_memory() if device.type == "cuda" else weights
+        return [parameter.data for parameter in block.parameters()]
+
+    def _fetch(self, i: int) -> None:
+        slot = self.slot_of[i] = self.next_slot
+        self.next_slot = 1 - slot
+        if not self.cuda:
+            self._copy(i, slot)
+            return
+        with torch.cuda.stream(self.copies):
+            self.copies.wait_event(self.released[slot])
+            self._copy(i, slot)
+            self.filled[slot].record()
+
+    def _copy(self, i: int, slot: int) -> None:
+        for buffer, weights in zip(self.slots[slot], self.stored[i], strict=True):
+            buffer.copy_(weights, non_blocking=True)
+
+    def _enter(self, block: nn.Module, i: int) -> None:
+        if i not in self.slot_of:
+            self.slot_of.clear()  # what is there belongs to a run that was broken off
+            self._fetch(i)
+        slot = self.slot_of[i]
+        if self.cuda:
+            self.filled[slot].wait()
+        for parameter, buffer in zip(block.parameters(), self.slots[slot], strict=True):
+            parameter.data = buffer
+        following = (i + 1) % len(self.stored)
+        if following not in self.slot_of:
+            self._fetch(following)
+
+    def _leave(self, block: nn.Module, i: int) -> None:
+        for parameter, weights in zip(block.parameters(), self.stored[i], strict=True):
+            parameter.data = weights
+        slot = self.slot_of.pop(i)
+        if self.cuda:
+            self.released[slot].record()
+
+
+def offload_blocks(model: WTDiT, device: torch.device | str) -> list[BlockStream]:
+    """Stream the blocks of encoder, decoder and head through `device`, and move everything else there.
+
+    Peak memory falls from all weights to those of two blocks; results are the same. `stop` the streams to end it.
+    """
+    device = torch.device(device)
+    net = model.net
+    denoising: list[nn.Module] = []
+    for i, block in enumerate(net.decoder_blocks):
+        denoising.append(block)
+        if block.kind == "global" and len(model.temporal_blocks):
+            denoising.append(model.temporal_blocks[i // 3])
+    denoising += net.latents_projection.geo_blocks
+    streamed = {p for block in (*denoising, *net.encoder.blocks) for p in block.parameters()}
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor not in streamed:
+            tensor.data = tensor.data.to(device)
+    return [BlockStream(list(net.encoder.blocks), device), BlockStream(denoising, device)]
