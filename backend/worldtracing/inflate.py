@@ -11,10 +11,12 @@ from collections.abc import Callable
 import numpy as np
 
 from .progress import OnProgress, silent
-from .regions import label_components
+from .regions import erode, label_components
 
 RELATIVE_RESIDUAL = 1e-4
 MAX_ITERATIONS = 60
+RIM_PIXELS = 4
+RIM_SLOPE = 2.0
 STAGE = "Inflating the outline"
 PROGRESS_STEPS = 20
 COARSEST_SIDE = 8
@@ -25,7 +27,8 @@ JACOBI_STEP = 0.2  # damping 0.8, the smoother's best on a 5-point stencil, over
 def inflate(mask: np.ndarray, on_progress: OnProgress = silent) -> np.ndarray:
     """Half the thickness of the solid that a silhouette suggests.
 
-    Each component is as thick as it is wide at its thickest place: exact for disks, ellipses and long bars.
+    Each component is as thick as it is wide at its thickest place: exact for disks, ellipses and long bars, but for
+    the outermost RIM_PIXELS, which are drawn in so that front and back meet.
 
     Args:
         mask: (H, W) bool.
@@ -35,7 +38,7 @@ def inflate(mask: np.ndarray, on_progress: OnProgress = silent) -> np.ndarray:
     """
     u = solve_poisson(mask, on_progress)
     labels, count = label_components(mask)
-    return np.sqrt(u * _roundness(u, labels, count)[labels])
+    return _close_rim(np.sqrt(u * _roundness(u, labels, count)[labels]), mask)
 
 
 def solve_poisson(mask: np.ndarray, on_progress: OnProgress = silent) -> np.ndarray:
@@ -163,3 +166,14 @@ def _roundness(u: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     xy = (at(s, s) - at(s, -s) - at(-s, s) + at(-s, -s)) / (4 * s**2)
     curvature = np.hypot((xx - yy) / 2, xy) - (xx + yy) / 2
     return 2.0 / curvature.clip(2.0, 4.0)
+
+
+def _close_rim(height: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Heights that climb from the outline in even steps.
+
+    A round body is so steep there that its first pixel already stands sqrt(2 R) off the middle, and front and back
+    would look like two shells with a gap. Slopes up to RIM_SLOPE leave none and stay as they are.
+    """
+    ringed = np.pad(mask, 1)
+    ring = sum(erode(ringed, radius)[1:-1, 1:-1].astype(float) for radius in range(RIM_PIXELS))
+    return np.minimum(height, np.maximum(height * ring / RIM_PIXELS, RIM_SLOPE * (ring - 0.5)))

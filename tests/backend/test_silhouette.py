@@ -5,8 +5,9 @@ from worldtracing import Cancelled, WorldTracingError
 from worldtracing.camera import Camera
 from worldtracing.engines.base import TraceOptions, create_engine
 from worldtracing.engines.silhouette import CAMERA_HEIGHT, FARTHEST
-from worldtracing.inflate import inflate, solve_poisson
+from worldtracing.inflate import RIM_PIXELS, inflate, solve_poisson
 from worldtracing.progress import silent
+from worldtracing.regions import erode
 
 
 def disk(size, cx, cy, rx, ry=None):
@@ -48,7 +49,18 @@ def test_a_disk_becomes_a_hemisphere():
     expected = np.sqrt(np.maximum(radius**2 - squared, 0))
     height = inflate(squared < radius**2)
     assert height.max() == pytest.approx(radius, rel=0.015)
-    assert np.abs(height - expected)[squared < radius**2].mean() < 0.015 * radius
+    assert np.abs(height - expected)[squared < (radius - RIM_PIXELS - 1) ** 2].max() < 0.03 * radius
+    assert np.abs(height - expected)[squared < radius**2].mean() < 0.03 * radius
+
+
+def test_front_and_back_meet_at_the_rim_and_thin_parts_keep_their_thickness():
+    mask = disk(300, 150, 100, 90)
+    mask[190:, 148:152] = True
+    height = inflate(mask)
+    rim = mask & ~erode(mask, 1)
+    assert (height[mask] > 0).all()
+    assert height[rim].max() < 0.4 * (2 * 90) ** 0.5
+    assert height[250, 149] == pytest.approx(2, abs=1)
 
 
 @pytest.mark.parametrize(("half_width", "half_length"), [(40, 60), (30, 90), (15, 95)])
