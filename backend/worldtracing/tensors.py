@@ -41,7 +41,8 @@ class TensorFormat:
         from safetensors.numpy import save
 
         tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-        return write_atomically(path, save(tensors, {"format": self.name, "version": str(self.version), **header}))
+        content = save(tensors, {"format": self.name, "version": str(self.version), **header})
+        return write_atomically(path, _sort_header(content))
 
     def read(self, path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """The tensors, as they are in the file, and the header's strings.
@@ -107,3 +108,13 @@ class TensorFormat:
 
     def _truncated(self, path: Path) -> WorldTracingError:
         return WorldTracingError("WT-IO-TRUNCATED", f"{path} is cut short.", "Copy it again, or trace again.")
+
+
+def _sort_header(content: bytes) -> bytes:
+    """The same file with the header's strings in order: safetensors shuffles them, and equal worlds are equal files."""
+    end = 8 + struct.unpack("<Q", content[:8])[0]
+    entries = json.loads(content[8:end])
+    entries["__metadata__"] = dict(sorted(entries["__metadata__"].items()))
+    header = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    header = header.ljust(-len(header) % 8 + len(header))  # the data stay aligned to 8 bytes
+    return struct.pack("<Q", len(header)) + header + content[end:]
