@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 
 from worldtracing.errors import WorldTracingError  # noqa: E402
 from worldtracing.model.attention import SEQUENCES, attend, short_attention  # noqa: E402
+from worldtracing.model.compilation import compile_blocks  # noqa: E402
 from worldtracing.model.config import MODELS  # noqa: E402
 from worldtracing.model.offload import offload_blocks  # noqa: E402
 from worldtracing.model.precision import FAST, parameter_dtype, set_precision  # noqa: E402
@@ -195,3 +196,36 @@ def test_offload_survives_a_run_that_broke_off(make_model, rgb):
         model.predict(x, HALF, model.condition(rgb))
     hook.remove()
     assert torch.equal(model.predict(x, HALF, model.condition(rgb)).x0, wanted)
+
+
+def test_network_is_one_graph(make_model):
+    """Nothing in a step waits for the device or leaves the graph, so it can be compiled and captured as a whole."""
+    model = make_model(layers=2, temporal=True, layer_adaln=True)
+    conditioning, x = model.condition(torch.rand(1, 2, 3, 28, 28)), noise(2, 3, 4, 28, 28)
+    whole = torch.compile(model.predict, fullgraph=True, backend="eager")
+    assert torch.equal(whole(x, HALF, conditioning).x0, model.predict(x, HALF, conditioning).x0)
+
+
+@torch.inference_mode()
+def test_compiled_blocks_are_shared_and_equal(make_model):
+    model = make_model(blocks=6, layers=2, layer_adaln=True)
+    conditioning, x = model.condition(torch.rand(1, 3, 28, 42)), noise(2, 3, 2, 28, 42)
+    wanted = model.predict(x, HALF, conditioning).x0
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    kinds = compile_blocks(model, conditioning, 2, backend=backend)
+    assert kinds == ["frame, by layer", "ray", "global", "frame"]
+    assert torch.equal(model.predict(x, HALF, conditioning).x0, wanted)
+    assert len(graphs) == 4  # for nine blocks
+
+
+@torch.inference_mode()
+def test_compilation_stops_at_its_limit(make_model):
+    model = make_model(layers=2)
+    conditioning, x = model.condition(torch.rand(1, 3, 28, 42)), noise(2, 3, 2, 28, 42)
+    assert compile_blocks(model, conditioning, limit=-1.0) == []
+    assert model.predict(x, HALF, conditioning).x0.isfinite().all()
