@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import WorldTracingError
 
-XYZ_NORMS = ("zscore", "median_log", "median_log_global", "log_zscore", "disp_zscore", "depth_contraction")
+XYZ_NORMS = ("zscore", "median_log", "median_log_global", "log_zscore", "disp_zscore", "depth_contraction", "log_depth")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,21 @@ class EncoderConfig:
 
 
 @dataclass(frozen=True)
+class ConvConfig:
+    """The convolutional encoder and head of a small model.
+
+    Attributes:
+        channels: of the features at strides 4, 8, ..., patch; multiples of 16.
+        depths: residual blocks at each stride.
+        folded: channels to which the head reduces each layer's token before it lays the layers side by side.
+    """
+
+    channels: tuple[int, ...] = (64, 96, 160)
+    depths: tuple[int, ...] = (1, 2, 2)
+    folded: int = 24
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """One WT-DiT network and what its sampler must know.
 
@@ -58,6 +73,8 @@ class ModelConfig:
         steps: sampler steps the weights are meant for.
         ray_map: whether a map of viewing directions conditions the network (no released model).
         validity: whether the head also predicts a logit that the layer exists (no released model).
+        conv: convolutional encoder and head (no released model). Such a network also takes the foreground's matte,
+            and a layer's state is one channel of log depth (`viewing`) instead of XYZ.
     """
 
     name: str = "r75b"
@@ -77,6 +94,7 @@ class ModelConfig:
     steps: int = 20
     ray_map: bool = False
     validity: bool = False
+    conv: ConvConfig | None = None
 
     def __post_init__(self) -> None:
         if self.xyz_norm not in XYZ_NORMS:
@@ -94,14 +112,22 @@ class ModelConfig:
         return self.encoder.patch
 
     @property
+    def state_channels(self) -> int:
+        """Channels of a layer that are noised and denoised: XYZ, or log depth alone."""
+        return 1 if self.conv else 3
+
+    @property
     def out_channels(self) -> int:
-        """Channels of the head: XYZ and, where the model has it, the validity logit."""
-        return 4 if self.validity else 3
+        """Channels of the head: the state's and, where the model has it, the validity logit."""
+        return self.state_channels + self.validity
 
     @property
     def in_channels(self) -> int:
-        """Channels per pixel of the noise tokens' projection: RGB, the ray map where there is one, and XYZ."""
-        return 9 if self.ray_map else 6
+        """Channels per pixel of the noise tokens' projection: RGB, the ray map where there is one, and XYZ.
+
+        A convolutional encoder has seen picture and rays already.
+        """
+        return 1 if self.conv else 9 if self.ray_map else 6
 
     @classmethod
     def from_official(
@@ -195,19 +221,29 @@ R69G = ModelConfig(name="r69g", mode="scene", blocks=36, layer_adaln=True, xyz_n
 R69G_MIX = ModelConfig(name="r69g_mix", mode="scene", blocks=36, layer_adaln=True, xyz_norm="median_log_global")
 BUNDLED = ModelConfig(
     name="bundled",
-    image_size=168,
+    image_size=112,
     width=192,
-    blocks=6,
+    blocks=3,
     heads=3,
-    head_blocks=3,
-    encoder=EncoderConfig(width=192, depth=4, heads=3, pos_grid=12),
-    xyz_norm="median_log_global",
+    head_blocks=0,
+    encoder=EncoderConfig(width=192, depth=2, heads=3, patch=16),
+    xyz_norm="log_depth",
     steps=4,
     ray_map=True,
     validity=True,
+    conv=ConvConfig(),
+)
+BUNDLED_LARGE = replace(
+    BUNDLED,
+    name="bundled-large",
+    width=384,
+    blocks=6,
+    heads=6,
+    encoder=EncoderConfig(width=384, depth=2, heads=6, patch=16),
+    conv=ConvConfig(channels=(96, 192, 320), depths=(2, 2, 2), folded=32),
 )
 
-MODELS: dict[str, ModelConfig] = {c.name: c for c in (R75B, R69L, R76, R69E, R69G, R69G_MIX, BUNDLED)}
+MODELS: dict[str, ModelConfig] = {c.name: c for c in (R75B, R69L, R76, R69E, R69G, R69G_MIX, BUNDLED, BUNDLED_LARGE)}
 
 
 def model_config(name: str) -> ModelConfig:

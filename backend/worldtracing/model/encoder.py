@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from .attention import Attention, Linear
 from .blocks import LayerScale, Mlp
 from .config import EncoderConfig
+from .rope import Rotary
 
 EPS = 1e-6  # of the encoder's LayerNorms; the decoder's have torch's default, 1e-5
 
@@ -33,8 +34,8 @@ class EncoderBlock(nn.Module):
         self.mlp = Mlp(config.width, config.mlp_ratio)
         self.ls2 = LayerScale(config.width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.ls1(self.attn(self.norm1(x)))
+    def forward(self, x: Tensor, rope: Rotary | None = None) -> Tensor:
+        x = x + self.ls1(self.attn(self.norm1(x), rope))
         return x + self.ls2(self.mlp(self.norm2(x)))
 
 

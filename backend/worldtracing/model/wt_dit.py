@@ -15,6 +15,7 @@ from ..errors import WorldTracingError
 from .attention import Linear
 from .blocks import Block, block_cycle
 from .config import ModelConfig
+from .conv import ConvEncoder, SkipHead
 from .embeddings import film_projection, layer_film, modulation_projection, time_mlp, time_sinusoid
 from .encoder import Encoder
 from .head import Head
@@ -43,13 +44,13 @@ class Net(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.width
-        self.encoder = Encoder(config.encoder, width)
+        self.encoder = ConvEncoder(config) if config.conv else Encoder(config.encoder, width)
         self.time_embedding = time_mlp(width)
         self.time_projection = modulation_projection(width)
         self.feature_projection = nn.Sequential(Linear(width, width // 2))
         self.geo_noise_projection = nn.Sequential(Linear(config.patch**2 * config.in_channels, width // 2))
         self.decoder_blocks = block_cycle(config.blocks, width, config.heads)
-        self.latents_projection = Head(config)
+        self.latents_projection = SkipHead(config) if config.conv else Head(config)
 
 
 class TemporalBlock(nn.Module):
@@ -91,7 +92,7 @@ class WTDiT(nn.Module):
         pictures = [x if x.ndim == 5 else x[:, None] for x in (rgb, rays) if x is not None]
         (b, t, _, height, width), patch = pictures[0].shape, self.config.patch
         if min(height, width) < 2 * patch or height % patch or width % patch:
-            raise _wrong_size(width, height, patch)
+            raise wrong_size(width, height, patch)
         grid = height // patch, width // patch
 
         tokens = self.net.encoder(pictures[0].flatten(0, 1)).unflatten(0, (b, t))[:, :, None]
@@ -178,7 +179,7 @@ def flow_velocity(x_t: Tensor, x0: Tensor, t: Tensor) -> Tensor:
     return (x_t - x0) / (t if t.ndim == 0 else t.view(-1, 1, 1, 1, 1))
 
 
-def _wrong_size(width: int, height: int, patch: int) -> WorldTracingError:
+def wrong_size(width: int, height: int, patch: int) -> WorldTracingError:
     return WorldTracingError(
         "WT-MODEL-SIZE",
         f"The network cannot take a picture of {width} x {height} pixels.",
