@@ -1,0 +1,77 @@
+"""Every place where Blender's versions 4.2 to 5.2 differ, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def set_modifier_input(modifier: bpy.types.NodesModifier, socket: str, value: Any) -> None:
+    """Set the input named `socket` of a geometry-nodes modifier; a menu's value is its item's name."""
+    item = _input_socket(modifier.node_group, socket)
+    if hasattr(modifier, "properties"):  # 5.2 on: typed properties
+        getattr(modifier.properties.inputs, item.identifier).value = value
+    else:
+        if item.socket_type == "NodeSocketMenu":
+            value = menu_items(modifier.node_group, socket).index(value)
+        modifier[item.identifier] = value
+    modifier.id_data.update_tag()
+
+
+def get_modifier_input(modifier: bpy.types.NodesModifier, socket: str) -> Any:
+    """The value that `set_modifier_input` sets; vectors as a tuple."""
+    item = _input_socket(modifier.node_group, socket)
+    if hasattr(modifier, "properties"):
+        value = getattr(modifier.properties.inputs, item.identifier).value
+    else:
+        value = modifier[item.identifier]
+        if item.socket_type == "NodeSocketMenu":
+            return menu_items(modifier.node_group, socket)[value]
+        if item.socket_type == "NodeSocketBool":
+            return bool(value)
+    return tuple(value) if item.socket_type == "NodeSocketVector" else value
+
+
+def input_names(group: bpy.types.NodeTree) -> list[str]:
+    """Names of a group's inputs other than geometry, in the order shown."""
+    return [item.name for item in _inputs(group) if item.socket_type != "NodeSocketGeometry"]
+
+
+def menu_items(group: bpy.types.NodeTree, socket: str) -> list[str]:
+    """The items of a menu input, in the order of the numbers that Blender stores before 5.2."""
+    switch = next(
+        link.to_node
+        for link in group.links
+        if link.from_node.bl_idname == "NodeGroupInput" and link.from_socket.name == socket
+    )
+    return [item.name for item in switch.enum_items]
+
+
+def name_menu_items(switch: bpy.types.Node, names: tuple[str, ...]) -> None:
+    """Give a new Menu Switch node its items. The first two are renamed, so that numbers stay equal to positions."""
+    while len(switch.enum_items) < len(names):
+        switch.enum_items.new("")
+    for item, name in zip(switch.enum_items, names, strict=True):
+        item.name = name
+
+
+def clear_nodes(material: bpy.types.Material) -> bpy.types.NodeTree:
+    """The empty node tree of a new material."""
+    if material.node_tree is None:  # before 5.0; after it, use_nodes is deprecated
+        material.use_nodes = True
+    material.node_tree.nodes.clear()
+    return material.node_tree
+
+
+def _inputs(group: bpy.types.NodeTree) -> list[bpy.types.NodeTreeInterfaceSocket]:
+    return [item for item in group.interface.items_tree if item.item_type == "SOCKET" and item.in_out == "INPUT"]
+
+
+def _input_socket(group: bpy.types.NodeTree, name: str) -> bpy.types.NodeTreeInterfaceSocket:
+    for item in _inputs(group):
+        if item.name == name:
+            return item
+    raise KeyError(name)

@@ -1,0 +1,236 @@
+"""From a LayeredWorld to a scene: `World Tracing/<image>/{Layers, Objects, Camera}`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import bpy
+import numpy as np
+
+from ...backend.worldtracing.errors import WorldTracingError
+from ...backend.worldtracing.world import FORMAT, LayeredWorld
+from ..core.frames import Frame
+from ..core.names import fit_name
+from .camera import TRACED_PICTURE, look_through, match_camera
+from .layer_group import DISPLAYS
+from .layers import update_layers
+from .parts import discard_object, new_collection, new_object
+from .photo import image_from_rgb
+from .points import layer_meshes
+from .transaction import Transaction
+from .worlds import KIND, WORLD, WorldObjects, find_traced
+
+TOP_NAME = "World Tracing"
+SUB_COLLECTIONS = {"layers": "Layers", "objects": "Objects", "cameras": "Camera"}
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How a world enters the scene.
+
+    Attributes:
+        display: "Points" or "Surface", for layers that are new; a retrace keeps what the artist chose.
+        on_ground: a new world stands with its lowest point on the ground, centered over the scene's origin;
+            otherwise its eye is at the origin. A retrace never moves the root.
+        use_camera: make the matched camera the scene's, and the render size the photo's.
+    """
+
+    display: str = DISPLAYS[0]
+    on_ground: bool = True
+    use_camera: bool = True
+
+
+def build_world(
+    scene: bpy.types.Scene,
+    world: LayeredWorld,
+    *,
+    name: str,
+    photo: bpy.types.Image | None,
+    source: str,
+    options: BuildOptions = BuildOptions(),
+) -> WorldObjects:
+    """Put `world` into `scene`, or update the world that was traced before from the same photo under the same name.
+
+    An update replaces geometry, colors, camera and background; the root's transform, the inputs of the node group
+    and whatever the artist added stay. It happens wholly or not at all.
+
+    Args:
+        name: of the picture; any string, shown in full in the custom property "wt_name".
+        photo: the upright picture that was traced, wholly or a crop of it; packed into the file and set behind the
+            matched camera. None takes the traced pixels.
+        source: path of the saved world.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY for a world without a point.
+    """
+    if not world.valid.any():
+        raise WorldTracingError(
+            "WT-SCENE-EMPTY",
+            "The traced world has no points, so there is nothing to build.",
+            "Check the mask, or trace another photo.",
+        )
+    photo_id = _photo_id(photo)
+    objects = find_traced(scene, name, photo_id) or WorldObjects(scene.name, uuid4().hex)
+    frame, background = _frame(world, photo)
+    with Transaction() as transaction:
+        meshes = layer_meshes(transaction, world, name)
+        background = _background(transaction, background, world, name)
+        _ensure_collections(transaction, scene, objects, name, photo_id)
+        root = _ensure_root(transaction, objects, name, meshes, options)
+        transaction.set_properties(root, **_properties(world, name, source))
+        update_layers(transaction, objects, root, meshes, _layer_inputs(world, frame), options.display)
+        camera = _ensure_camera(transaction, objects, root, name)
+        match_camera(transaction, camera, frame, _depths(world), background)
+        if options.use_camera:
+            look_through(scene, camera, transaction)
+    return objects
+
+
+def remove_world(world: WorldObjects) -> None:
+    """Remove a world and all that was made for it; what the artist added moves up into the scene."""
+    scene = bpy.data.scenes[world.scene_name]
+    collection = world.collection
+    parts = [part for part in scene.objects if part.get(WORLD) == world.id]
+    for guest in [part for part in collection.all_objects if part not in parts]:
+        place = guest.matrix_world.copy()
+        if guest.parent in parts:
+            guest.parent = None
+            guest.matrix_world = place
+        if guest.name not in scene.collection.objects:
+            scene.collection.objects.link(guest)
+    with Transaction() as transaction:
+        for part in parts:
+            discard_object(transaction, part)
+        for child in [collection, *collection.children_recursive]:
+            transaction.superfluous(child)
+    top = next((child for child in scene.collection.children_recursive if child.get(KIND) == "worlds"), None)
+    if top is not None and not top.all_objects and not top.children:
+        bpy.data.collections.remove(top)
+
+
+def _photo_id(photo: bpy.types.Image | None) -> str | None:
+    """What tells apart photos of the same name: the file's path, or else the name of Blender's image."""
+    if photo is None:
+        return None
+    return bpy.path.abspath(photo.filepath, library=photo.library) if photo.filepath else photo.name
+
+
+def _frame(world: LayeredWorld, photo: bpy.types.Image | None) -> tuple[Frame, bpy.types.Image | None]:
+    """What the matched camera sees: the whole photo if it can be the one that was traced, else the traced pixels."""
+    size = (world.width, world.height)
+    if photo is not None and min(photo.size) > 0:
+        frame = Frame.of_photo(world.K, size, tuple(photo.size), world.metadata.get("crop"))
+        if frame is not None:
+            return frame, photo
+    return Frame.of_traced(world.K, *size), None
+
+
+def _background(
+    transaction: Transaction, photo: bpy.types.Image | None, world: LayeredWorld, name: str
+) -> bpy.types.Image:
+    """The picture behind the camera, inside the file: the photo, or one made of the traced pixels."""
+    if photo is None:
+        traced = transaction.made(image_from_rgb(fit_name(name, " Traced"), world.rgb))
+        traced[KIND] = TRACED_PICTURE
+        return traced
+    if photo.source == "FILE" and not photo.packed_file:
+        photo.pack()
+        transaction.on_rollback(lambda: photo.unpack(method="REMOVE"))
+    return photo
+
+
+def _depths(world: LayeredWorld) -> tuple[float, float]:
+    depths = world.points[..., 2][world.valid]
+    return float(depths.min()), float(depths.max())
+
+
+def _layer_inputs(world: LayeredWorld, frame: Frame) -> dict[str, Any]:
+    """The inputs of the node group that belong to the world."""
+    near, far = _depths(world)
+    low, high = frame.uv_window()
+    return {
+        "Width": world.width,
+        "Height": world.height,
+        "Focal X": float(world.K[0, 0]),
+        "Focal Y": float(world.K[1, 1]),
+        "Center X": float(world.K[0, 2]),
+        "Center Y": float(world.K[1, 2]),
+        "Near": near,
+        "Far": far,
+        "UV Min": (*low, 0.0),
+        "UV Max": (*high, 0.0),
+    }
+
+
+def _properties(world: LayeredWorld, name: str, source: str) -> dict[str, Any]:
+    """What the root tells about its world."""
+    metadata = world.metadata
+    return {
+        "wt_name": name,
+        "wt_file": source,
+        "wt_format_version": FORMAT.version,
+        "wt_engine": metadata.get("engine"),
+        "wt_model": metadata.get("model"),
+        "wt_seed": metadata.get("seed"),
+        "wt_mode": metadata.get("mode"),
+        "wt_scale": world.scale,
+        "wt_K": world.K.reshape(-1).tolist(),
+        "wt_size": [world.width, world.height],
+    }
+
+
+def _ensure_collections(
+    transaction: Transaction, scene: bpy.types.Scene, objects: WorldObjects, name: str, photo_id: str | None
+) -> None:
+    top = next((child for child in scene.collection.children_recursive if child.get(KIND) == "worlds"), None)
+    if top is None:
+        top = new_collection(transaction, scene.collection, TOP_NAME, "worlds")
+    collection = objects.collection
+    if collection is None:
+        collection = new_collection(transaction, top, fit_name(name), "world", objects.id)
+        collection["wt_name"], collection["wt_photo"] = name, photo_id or ""
+    for kind, label in SUB_COLLECTIONS.items():
+        if objects.sub_collection(kind) is None:
+            new_collection(transaction, collection, label, kind, objects.id)
+
+
+def _ensure_root(
+    transaction: Transaction,
+    objects: WorldObjects,
+    name: str,
+    meshes: dict[int, bpy.types.Mesh],
+    options: BuildOptions,
+) -> bpy.types.Object:
+    root = objects.root
+    if root is None:
+        root = new_object(transaction, objects, "world", fit_name(name), "root", None)
+        root.empty_display_type, root.empty_display_size = "ARROWS", 0.25
+        if options.on_ground:
+            root.location = _ground_location(meshes)
+    return root
+
+
+def _ground_location(meshes: dict[int, bpy.types.Mesh]) -> tuple[float, float, float]:
+    """Where the root must be for the lowest point to be on the ground and the points to be centered above it."""
+    corners = []
+    for mesh in meshes.values():
+        values = np.empty(len(mesh.vertices) * 3, np.float32)
+        mesh.attributes["position"].data.foreach_get("vector", values)
+        positions = values.reshape(-1, 3)
+        corners += [positions.min(0), positions.max(0)]
+    low, high = np.min(corners, 0), np.max(corners, 0)
+    return -(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2]
+
+
+def _ensure_camera(
+    transaction: Transaction, objects: WorldObjects, root: bpy.types.Object, name: str
+) -> bpy.types.Object:
+    camera = objects.camera
+    if camera is None:
+        name = fit_name(name, " Camera")
+        data = transaction.made(bpy.data.cameras.new(name))
+        camera = new_object(transaction, objects, "cameras", name, "camera", data)
+        camera.parent = root
+    return camera

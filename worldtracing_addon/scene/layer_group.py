@@ -1,0 +1,198 @@
+"""The geometry-node group "World Tracing Layer" that shows a layer's vertices as points or as a surface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from .. import compat
+from ..core.color import LAYER_COLORS, TURBO, linear_stops
+from .materials import LIT, UNLIT, ensure_material
+from .node_graph import NodeGraph, first_output
+from .points import COLOR, LAYER
+from .surface_nodes import surface_branch
+from .transaction import Transaction
+
+NAME, VERSION = "World Tracing Layer", 1
+DISPLAYS = ("Points", "Surface")
+COLOR_SOURCES = ("Photo", "Layer", "Depth")
+
+_SOCKETS: tuple[tuple[str, str, Any, Any, Any, str], ...] = (
+    # name, type, default, min, max, description
+    ("Display", "Menu", "Points", None, None, "Show the layer as round points, or as a surface of one face per pixel"),
+    ("Point Radius", "Float", 0.75, 0.0, 100.0, "Radius of a point in pixels of the traced picture. From 0.71 on, "
+     "points close up as seen from the photo's camera"),
+    ("Depth Scaling", "Bool", True, None, None, "Farther points are larger, so that all look alike from the photo's "
+     "camera. Off: all have the size that fits the middle depth"),
+    ("Density", "Float", 1.0, 0.0, 1.0, "Share of the points that is shown; thinning is random but steady"),
+    ("Color Source", "Menu", "Photo", None, None, "Color by the photo, by layer, or by depth (near is red)"),
+    ("Layer Cut-Off", "Int", 6, 0, 64, "Layers after this number are not shown; 1 leaves the visible surface alone"),
+    ("Depth Jump", "Float", 0.04, 0.0, 10.0, "The surface is torn where neighboring pixels differ in depth by more "
+     "than this share of the nearer one's"),
+    ("Lit", "Bool", False, None, None, "Let the scene's lights shine on it. Off: it shows the photo's own colors"),
+    ("Material", "Material", None, None, None, "Material of the unlit display; reads the color from wt_color"),
+    ("Lit Material", "Material", None, None, None, "Material of the lit display; reads the color from wt_color"),
+)  # fmt: skip
+
+_CAMERA_SOCKETS: tuple[tuple[str, str, Any, Any, Any, str], ...] = (
+    ("Width", "Int", 1, 1, None, "Width of the traced picture in pixels"),
+    ("Height", "Int", 1, 1, None, "Height of the traced picture in pixels"),
+    ("Focal X", "Float", 1.0, 1e-6, None, "Horizontal focal length in pixels of the traced picture"),
+    ("Focal Y", "Float", 1.0, 1e-6, None, "Vertical focal length in pixels of the traced picture"),
+    ("Center X", "Float", 0.0, None, None, "Column of the principal point in pixels of the traced picture"),
+    ("Center Y", "Float", 0.0, None, None, "Row of the principal point in pixels of the traced picture, from the top"),
+    ("Near", "Float", 1.0, 0.0, None, "Depth of the world's nearest point"),
+    ("Far", "Float", 2.0, 0.0, None, "Depth of the world's farthest point"),
+    ("UV Min", "Vector", (0, 0, 0), None, None, "UV of the traced picture's bottom left corner in the photo"),
+    ("UV Max", "Vector", (1, 1, 0), None, None, "UV of the traced picture's top right corner in the photo"),
+)
+
+CAMERA_INPUTS = tuple(socket[0] for socket in _CAMERA_SOCKETS)
+"""Inputs that belong to the world and follow a retrace; the others are the artist's."""
+
+
+def ensure_group(transaction: Transaction) -> bpy.types.NodeTree:
+    """The shared group, built where this file has none of this version; layers that use another version get it."""
+    local = [group for group in bpy.data.node_groups if group.get("wt_group") == NAME and not group.library]
+    for group in local:
+        if group["wt_version"] == VERSION:
+            return group
+    group = _new_group(transaction)
+    for modifier in [modifier for part in bpy.data.objects for modifier in part.modifiers if modifier.type == "NODES"]:
+        if modifier.node_group in local:
+            _change_group(transaction, modifier, group)
+    for other in local:
+        transaction.superfluous(other)
+    return group
+
+
+def _change_group(transaction: Transaction, modifier: bpy.types.NodesModifier, group: bpy.types.NodeTree) -> None:
+    """Exchange a modifier's group; inputs of the same name keep their values."""
+    old_group = modifier.node_group
+    old = {name: compat.get_modifier_input(modifier, name) for name in compat.input_names(old_group)}
+
+    def assign(tree: bpy.types.NodeTree) -> None:
+        modifier.node_group = tree
+        for name in compat.input_names(tree):
+            if name in old:
+                compat.set_modifier_input(modifier, name, old[name])
+
+    transaction.on_rollback(lambda: assign(old_group))
+    assign(group)
+
+
+def _new_group(transaction: Transaction) -> bpy.types.NodeTree:
+    group = transaction.made(bpy.data.node_groups.new(NAME, "GeometryNodeTree"))
+    group["wt_group"], group["wt_version"] = NAME, VERSION
+    group.is_modifier = True
+    group.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    group.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
+    sockets = {spec[0]: _new_socket(group, spec) for spec in _SOCKETS}
+    panel = group.interface.new_panel("Camera", description="Set by the trace", default_closed=True)
+    for spec in _CAMERA_SOCKETS:
+        _new_socket(group, spec, panel)
+    sockets["Material"].default_value = ensure_material(transaction, UNLIT)
+    sockets["Lit Material"].default_value = ensure_material(transaction, LIT)
+    _build(NodeGraph(group))
+    sockets["Display"].default_value = "Points"  # a menu knows its items once it is linked
+    sockets["Color Source"].default_value = "Photo"
+    _arrange(group)
+    return group
+
+
+def _new_socket(group: bpy.types.NodeTree, spec: tuple, panel: Any = None) -> Any:
+    name, kind, default, lowest, highest, description = spec
+    interface = group.interface
+    socket = interface.new_socket(name, description=description, in_out="INPUT", socket_type=f"NodeSocket{kind}")
+    if panel is not None:
+        interface.move_to_parent(socket, panel, len(panel.interface_items))
+    if default is not None and kind != "Menu":
+        socket.default_value = default
+    if lowest is not None:
+        socket.min_value = lowest
+    if highest is not None:
+        socket.max_value = highest
+    return socket
+
+
+def _build(graph: NodeGraph) -> None:
+    inputs = graph.add("NodeGroupInput").outputs
+    depth = graph.separate(graph.add("GeometryNodeInputPosition"))[1]
+    kept = graph.add(
+        "GeometryNodeDeleteGeometry",
+        inputs["Geometry"],
+        graph.compare("INT", "GREATER_EQUAL", graph.attribute(LAYER, "INT"), inputs["Layer Cut-Off"]),
+        settings={"domain": "POINT"},
+    )
+    colored = graph.store(kept, COLOR, _color(graph, inputs, depth), "FLOAT_COLOR", "POINT")
+    display = graph.add("GeometryNodeMenuSwitch", settings={"data_type": "GEOMETRY"})
+    compat.name_menu_items(display, DISPLAYS)
+    for socket, value in zip(
+        display.inputs,
+        (inputs["Display"], _points(graph, inputs, colored, depth), surface_branch(graph, inputs, colored)),
+        strict=False,
+    ):
+        graph.feed(socket, value)
+    material = graph.switch("MATERIAL", inputs["Lit"], inputs["Material"], inputs["Lit Material"])
+    graph.add("NodeGroupOutput", graph.add("GeometryNodeSetMaterial", Geometry=display, Material=material))
+
+
+def _points(graph: NodeGraph, inputs: Any, geometry: Any, depth: Any) -> Any:
+    chance = graph.add("FunctionNodeRandomValue", settings={"data_type": "BOOLEAN"}, Probability=inputs["Density"])
+    middle = graph.math("MULTIPLY", graph.math("ADD", inputs["Near"], inputs["Far"]), 0.5)
+    reach = graph.switch("FLOAT", inputs["Depth Scaling"], middle, depth)
+    pitch = graph.math("DIVIDE", reach, graph.math("MINIMUM", inputs["Focal X"], inputs["Focal Y"]))
+    return graph.add(
+        "GeometryNodeMeshToPoints",
+        Mesh=geometry,
+        Selection=chance,
+        Radius=graph.math("MULTIPLY", pitch, inputs["Point Radius"]),
+    )
+
+
+def _color(graph: NodeGraph, inputs: Any, depth: Any) -> Any:
+    layer = graph.math("DIVIDE", graph.math("ADD", graph.attribute(LAYER, "INT"), 0.5), float(len(LAYER_COLORS)))
+    nearness = graph.add("ShaderNodeMapRange")
+    for name, value in {"Value": depth, "From Min": inputs["Far"], "From Max": inputs["Near"]}.items():
+        graph.feed(nearness.inputs[name], value)
+    switch = graph.add("GeometryNodeMenuSwitch", settings={"data_type": "RGBA"})
+    compat.name_menu_items(switch, COLOR_SOURCES)
+    sources = (
+        inputs["Color Source"],
+        graph.attribute(COLOR, "FLOAT_COLOR"),
+        _ramp(graph, layer, LAYER_COLORS, "CONSTANT"),
+        _ramp(graph, nearness, TURBO, "LINEAR"),
+    )
+    for socket, value in zip(switch.inputs, sources, strict=False):
+        graph.feed(socket, value)
+    return first_output(switch)
+
+
+def _ramp(graph: NodeGraph, factor: Any, colors: tuple, interpolation: str) -> Any:
+    node = graph.add("ShaderNodeValToRGB", factor)
+    ramp, stops = node.color_ramp, linear_stops(colors)
+    ramp.interpolation = interpolation
+    ramp.elements.remove(ramp.elements[-1])
+    steps = len(stops) if interpolation == "CONSTANT" else len(stops) - 1
+    for index, stop in enumerate(stops):
+        element = ramp.elements[0] if index == 0 else ramp.elements.new(index / steps)
+        element.position, element.color = index / steps, stop
+    return first_output(node)
+
+
+def _arrange(group: bpy.types.NodeTree) -> None:
+    """Place nodes in columns by how far they are from the input, so that the group can be read."""
+    column = dict.fromkeys(group.nodes, 0)
+    for _ in range(len(group.nodes)):
+        moved = False
+        for link in group.links:
+            if column[link.to_node] <= column[link.from_node]:
+                column[link.to_node] = column[link.from_node] + 1
+                moved = True
+        if not moved:
+            break
+    rows: dict[int, int] = {}
+    for node, x in column.items():
+        node.location = (220 * x, -180 * rows.get(x, 0))
+        rows[x] = rows.get(x, 0) + 1

@@ -1,0 +1,49 @@
+"""Making and discarding the parts of a world; every part carries its world's id and its kind."""
+
+from __future__ import annotations
+
+import bpy
+
+from .camera import superfluous_camera
+from .transaction import Transaction
+from .worlds import KIND, WORLD, WorldObjects
+
+COLOR_TAGS = {
+    "worlds": "COLOR_05",
+    "world": "COLOR_05",
+    "layers": "COLOR_04",
+    "objects": "COLOR_03",
+    "cameras": "COLOR_06",
+}
+
+
+def new_collection(
+    transaction: Transaction, parent: bpy.types.Collection, name: str, kind: str, world_id: str | None = None
+) -> bpy.types.Collection:
+    """A new collection in `parent`; without an id it belongs to no world."""
+    collection = transaction.made(bpy.data.collections.new(name))
+    collection.color_tag = COLOR_TAGS[kind]
+    collection[KIND] = kind
+    if world_id is not None:
+        collection[WORLD] = world_id
+    transaction.link(parent, collection)
+    return collection
+
+
+def new_object(
+    transaction: Transaction, objects: WorldObjects, home: str, name: str, kind: str, data: bpy.types.ID | None
+) -> bpy.types.Object:
+    """A new object in the world's collection of the kind `home`."""
+    part = transaction.made(bpy.data.objects.new(name, data))
+    part[WORLD], part[KIND] = objects.id, kind
+    transaction.link(objects.sub_collection(home), part)
+    return part
+
+
+def discard_object(transaction: Transaction, part: bpy.types.Object) -> None:
+    """Remove an object at the end, with data that nobody else uses."""
+    transaction.superfluous(part)
+    if part.type == "CAMERA":
+        superfluous_camera(transaction, part.data)
+    elif part.data is not None:
+        transaction.superfluous(part.data)

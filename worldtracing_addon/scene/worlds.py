@@ -1,0 +1,114 @@
+"""Finding traced worlds in a file, by the custom properties that `build` gives their parts.
+
+Names are the artist's to change, so nothing is found by name. Data-block references do not outlive an undo or a file
+being opened, so `WorldObjects` keeps none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from .. import compat
+from .layer_group import NAME as GROUP_NAME
+
+WORLD, KIND = "wt_world", "wt_kind"
+"""Custom properties of every part: the id of the world it belongs to, and what it is."""
+
+
+@dataclass(frozen=True)
+class WorldObjects:
+    """A traced world in a scene; each property looks its part up anew, None (or empty) where the artist deleted it.
+
+    Attributes:
+        scene_name: the scene it is in.
+        id: what its parts carry as the custom property "wt_world".
+    """
+
+    scene_name: str
+    id: str
+
+    @property
+    def name(self) -> str:
+        """The name of its collection, unique in the file."""
+        return self.collection.name
+
+    @property
+    def collection(self) -> bpy.types.Collection | None:
+        return self.sub_collection("world")
+
+    def sub_collection(self, kind: str) -> bpy.types.Collection | None:
+        """Its collection of one kind: "world", "layers", "objects" or "cameras"."""
+        return next((c for c in self._scene.collection.children_recursive if self._owns(c, kind)), None)
+
+    @property
+    def root(self) -> bpy.types.Object | None:
+        """The Empty that everything hangs on: move, turn and scale this one."""
+        return self.object_of("root")
+
+    @property
+    def camera(self) -> bpy.types.Object | None:
+        """The camera that took the photo."""
+        return self.object_of("camera")
+
+    @property
+    def layers(self) -> list[bpy.types.Object]:
+        """The layer objects, visible surface first."""
+        layers = [part for part in self._scene.objects if self._owns(part, "layer")]
+        return sorted(layers, key=lambda part: (part["wt_layer"], part.name))
+
+    def object_of(self, kind: str) -> bpy.types.Object | None:
+        """Its object of one kind: "root", "camera" or "novel_camera"."""
+        return next((part for part in self._scene.objects if self._owns(part, kind)), None)
+
+    @property
+    def _scene(self) -> bpy.types.Scene:
+        return bpy.data.scenes[self.scene_name]
+
+    def _owns(self, part: bpy.types.ID, kind: str) -> bool:
+        return part.get(WORLD) == self.id and part.get(KIND) == kind
+
+
+def worlds(scene: bpy.types.Scene) -> list[WorldObjects]:
+    """All traced worlds of a scene, in the order of the outliner."""
+    found = (c for c in scene.collection.children_recursive if c.get(KIND) == "world")
+    return [WorldObjects(scene.name, collection[WORLD]) for collection in found]
+
+
+def find_traced(scene: bpy.types.Scene, name: str, photo_id: str | None) -> WorldObjects | None:
+    """The world that was traced under `name` from the photo `photo_id`; None stands for any photo."""
+    for world in worlds(scene):
+        collection = world.collection
+        if collection["wt_name"] == name and photo_id in (None, collection["wt_photo"]):
+            return world
+    return None
+
+
+def active_world(context: bpy.types.Context) -> WorldObjects | None:
+    """The world that the user means: the active object's, the scene camera's, or the last one."""
+    found = {world.id: world for world in worlds(context.scene)}
+    for part in (context.view_layer.objects.active, context.scene.camera):
+        if part is not None and part.get(WORLD) in found:
+            return found[part[WORLD]]
+    return next(reversed(found.values()), None)
+
+
+def layer_modifier(layer: bpy.types.Object) -> bpy.types.NodesModifier | None:
+    """The modifier that shows a layer."""
+    for modifier in layer.modifiers:
+        if modifier.type == "NODES" and modifier.node_group and modifier.node_group.get("wt_group") == GROUP_NAME:
+            return modifier
+    return None
+
+
+def set_layer_inputs(world: WorldObjects, **values: Any) -> None:
+    """Set node-group inputs on all layers of a world: names with underscores for spaces, e.g. Point_Radius=1.0.
+
+    Raises:
+        KeyError: the group has no such input.
+    """
+    for modifier in filter(None, map(layer_modifier, world.layers)):
+        for name, value in values.items():
+            compat.set_modifier_input(modifier, name.replace("_", " "), value)
