@@ -60,34 +60,41 @@ def solve_poisson(mask: np.ndarray, on_progress: OnProgress = silent) -> np.ndar
 
 
 def _mask_pyramid(mask: np.ndarray) -> list[np.ndarray]:
-    """Masks as float64 from fine to coarse, each every second point of the one before, ringed by zeros."""
+    """Masks as float32 from fine to coarse, each every second point of the one before, ringed by zeros."""
     levels = max(0, math.floor(math.log2(max(mask.shape) / COARSEST_SIDE)))
     # Sides of a multiple of this plus one keep the points of all levels on top of each other.
     cell = 2**levels
-    finest = np.pad(mask, [(1, cell - side % cell) for side in mask.shape]).astype(np.float64)
+    finest = np.pad(mask, [(1, cell - side % cell) for side in mask.shape]).astype(np.float32)
     pyramid = [np.ascontiguousarray(finest[:: 2**k, :: 2**k]) for k in range(levels + 1)]
     return [level for level in pyramid if level.any()]
 
 
 def _conjugate_gradients(masks: list[np.ndarray], on_progress: OnProgress) -> np.ndarray:
-    """Solve stencil(u) = 4 on the finest mask. Sums avoid BLAS, whose threads may reorder them between runs."""
-    u = np.zeros_like(masks[0])
-    residual = 4.0 * masks[0]
+    """Solve stencil(u) = 4 on the finest mask, in float64 around a float32 preconditioner.
+
+    Sums avoid BLAS, whose threads may reorder them between runs.
+    """
+    u = np.zeros(masks[0].shape)
+    residual = 4.0 * masks[0].astype(np.float64)
     goal = math.log(RELATIVE_RESIDUAL)
     start = norm = math.sqrt((residual * residual).sum())
-    direction, energy = None, 1.0
+    direction, energy = np.zeros_like(u), 1.0
     for _ in range(MAX_ITERATIONS):
         done = min(1.0, math.log(norm / start) / goal)
         if done == 1.0:
             break
         step = int(PROGRESS_STEPS * max(0.0, done))
-        correction = _v_cycle(masks, residual, lambda step=step: on_progress(STAGE, step, PROGRESS_STEPS))
+        correction = _v_cycle(
+            masks, residual.astype(np.float32), lambda step=step: on_progress(STAGE, step, PROGRESS_STEPS)
+        )
         previous, energy = energy, (residual * correction).sum()
-        direction = correction if direction is None else correction + (energy / previous) * direction
+        direction *= energy / previous
+        direction += correction
         applied = _stencil(direction, masks[0])
         length = energy / (direction * applied).sum()
         u += length * direction
-        residual -= length * applied
+        applied *= length
+        residual -= applied
         norm = max(math.sqrt((residual * residual).sum()), start * RELATIVE_RESIDUAL**2)
     return u
 
@@ -96,7 +103,7 @@ def _v_cycle(masks: list[np.ndarray], b: np.ndarray, tick: Callable[[], None]) -
     """One symmetric multigrid cycle from zero for stencil(x) = b: an approximate inverse."""
     tick()
     mask = masks[0]
-    x = JACOBI_STEP * b
+    x = JACOBI_STEP * b  # the first sweep, from zero
     if len(masks) == 1:
         return _smooth(x, b, mask, COARSEST_SWEEPS)
     x = _smooth(x, b, mask, 1)
@@ -108,7 +115,10 @@ def _v_cycle(masks: list[np.ndarray], b: np.ndarray, tick: Callable[[], None]) -
 
 def _smooth(x: np.ndarray, b: np.ndarray, mask: np.ndarray, sweeps: int) -> np.ndarray:
     for _ in range(sweeps):
-        x += JACOBI_STEP * (b - _stencil(x, mask))
+        step = _stencil(x, mask)
+        np.subtract(b, step, out=step)
+        step *= JACOBI_STEP
+        x += step
     return x
 
 
@@ -125,24 +135,25 @@ def _stencil(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _prolong(x: np.ndarray) -> np.ndarray:
     """Bilinear interpolation from n to 2n - 1 points along each axis."""
-    for axis in (0, 1):
-        x = np.moveaxis(x, axis, 0)
-        fine = np.empty((2 * len(x) - 1, *x.shape[1:]))
-        fine[::2] = x
-        fine[1::2] = 0.5 * (x[:-1] + x[1:])
-        x = np.moveaxis(fine, 0, axis)
-    return x
+    height, width = x.shape
+    rows = np.empty((2 * height - 1, width), x.dtype)
+    rows[::2] = x
+    rows[1::2] = 0.5 * (x[:-1] + x[1:])
+    fine = np.empty((2 * height - 1, 2 * width - 1), x.dtype)
+    fine[:, ::2] = rows
+    fine[:, 1::2] = 0.5 * (rows[:, :-1] + rows[:, 1:])
+    return fine
 
 
 def _restrict(x: np.ndarray) -> np.ndarray:
     """The transpose of `_prolong`: sums over coarse points, which the doubled spacing asks for."""
-    for axis in (0, 1):
-        x = np.moveaxis(x, axis, 0)
-        coarse = x[::2].copy()
-        coarse[:-1] += 0.5 * x[1::2]
-        coarse[1:] += 0.5 * x[1::2]
-        x = np.moveaxis(coarse, 0, axis)
-    return x
+    rows = x[::2].copy()
+    rows[:-1] += 0.5 * x[1::2]
+    rows[1:] += 0.5 * x[1::2]
+    coarse = rows[:, ::2].copy()
+    coarse[:, :-1] += 0.5 * rows[:, 1::2]
+    coarse[:, 1:] += 0.5 * rows[:, 1::2]
+    return coarse
 
 
 def _roundness(u: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:

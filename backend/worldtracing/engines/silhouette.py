@@ -20,7 +20,7 @@ from .base import EngineInfo, TraceOptions
 CAMERA_HEIGHT = 1.5
 """Assumed height of a scene's level camera above the floor, in what would be metres if the assumption held."""
 
-FARTHEST = 20.0
+FARTHEST = 10.0
 """Depth of a scene's back wall, in the same unit."""
 
 
