@@ -80,7 +80,7 @@ def load_mask(path: str | Path, width: int, height: int) -> np.ndarray:
         WorldTracingError: as `load_photo`, without WT-IMG-SMALL.
     """
     path = _existing(path)
-    mask = read_pixels(path)[2] if path.suffix == SUFFIX else None
+    mask = read_pixels(path).mask if path.suffix == SUFFIX else None
     if mask is None:
         picture = _decode(path)
         if picture.alpha is not None and np.ptp(picture.alpha) > 0:
@@ -119,8 +119,9 @@ def _decode_by_content(path: Path) -> Decoded:
     from .decoding import exr, opencv, pillow
 
     if path.suffix == SUFFIX:
-        rgb, alpha, _ = read_pixels(path)
-        return Decoded(rgb, alpha, (rgb.shape[1], rgb.shape[0]))
+        pixels = read_pixels(path)
+        height, width = pixels.rgb.shape[:2]
+        return Decoded(pixels.rgb, pixels.alpha, (width, height), pixels.focal_35mm)
     with path.open("rb") as file:
         signature = file.read(4)
     if signature == exr.SIGNATURE:

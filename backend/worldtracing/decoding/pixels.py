@@ -5,6 +5,7 @@ The file format is documented in `docs/file_format.md`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,11 @@ SUFFIX = ".safetensors"
 
 
 def save_pixels(
-    path: str | Path, rgb: np.ndarray, alpha: np.ndarray | None = None, mask: np.ndarray | None = None
+    path: str | Path,
+    rgb: np.ndarray,
+    alpha: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    focal_35mm: float | None = None,
 ) -> Path:
     """Write the hand-off file, whose name must end in .safetensors.
 
@@ -29,6 +34,7 @@ def save_pixels(
         rgb: (H, W, 3) uint8 sRGB, upright.
         alpha: (H, W) uint8, straight.
         mask: (H, W) bool, True on the foreground.
+        focal_35mm: 35 mm equivalent focal length in millimetres, from the photo's EXIF data.
 
     Raises:
         WorldTracingError: WT-IO-INVALID, and those of `write_atomically`.
@@ -38,14 +44,29 @@ def save_pixels(
     _check(tensors)
     if Path(path).suffix != SUFFIX:
         raise FORMAT.invalid(f"{path} must end in {SUFFIX}.")
-    return FORMAT.write(path, tensors, {})
+    header = {} if focal_35mm is None else {"focal_35mm": repr(float(focal_35mm))}
+    return FORMAT.write(path, tensors, header)
 
 
-def read_pixels(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """rgb, alpha and mask, as given to `save_pixels` (errors: `TensorFormat.read`)."""
-    tensors, _ = FORMAT.read(path)
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """What `save_pixels` was given."""
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None
+    mask: np.ndarray | None
+    focal_35mm: float | None
+
+
+def read_pixels(path: Path) -> Pixels:
+    """The content of a hand-off file (errors: `TensorFormat.read`)."""
+    tensors, header = FORMAT.read(path)
     _check(tensors)
-    return tensors["rgb"], tensors.get("alpha"), tensors.get("mask")
+    try:
+        focal_35mm = float(header["focal_35mm"]) if "focal_35mm" in header else None
+    except ValueError as error:
+        raise FORMAT.invalid(f"{path} has the focal length {header['focal_35mm']!r}.") from error
+    return Pixels(tensors["rgb"], tensors.get("alpha"), tensors.get("mask"), focal_35mm)
 
 
 def _check(tensors: dict[str, np.ndarray]) -> None:
