@@ -1,0 +1,281 @@
+"""The `worldtracing` command. It parses arguments and calls the package; a new subcommand is one entry in COMMANDS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .engines.base import ENGINES, MODES, Engine, create_engine
+from .errors import WorldTracingError
+from .progress import OnProgress, silent
+from .tracing import TraceRequest, check_request, trace_photo
+from .version import __version__
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+EXIT_CODES = """exit codes:
+  0    all is well
+  1    a trace failed, or a check of the doctor that everything depends on
+  2    the command line is wrong
+  130  interrupted with Ctrl-C; what was finished before is kept"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: its line in --help, its arguments, and what it does; `run` returns the exit code."""
+
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a console may be unable to show a file's name
+    options = _parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command].run(options)
+    except WorldTracingError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="worldtracing",
+        description="One photo becomes a layered 3D scene.",
+        epilog=EXIT_CODES,
+        formatter_class=form,
+    )
+    parser.add_argument("--version", action="version", version=f"worldtracing {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=command.help, description=command.help, epilog=EXIT_CODES, formatter_class=form
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(usage_error=sub.error)
+    return parser
+
+
+# trace -----------------------------------------------------------------------------------------------------------
+
+
+def _add_trace_arguments(parser: argparse.ArgumentParser) -> None:
+    default = TraceRequest(Path())
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("-o", "--out", type=Path, default=Path(), help="folder for the results (default: this one)")
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="bright where the object is; for one photo")
+    parser.add_argument("--mode", choices=MODES, default=default.mode, help="default: %(default)s")
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument("--fov", type=float, metavar="DEG", help="horizontal field of view in degrees")
+    camera.add_argument("--intrinsics", type=_intrinsics, metavar="fx,fy,cx,cy", help="in pixels of the photo")
+    parser.add_argument("--engine", choices=ENGINES.names(), default=default.engine, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=default.seed, help="default: %(default)s")
+    parser.add_argument(
+        "--resolution", type=int, default=default.resolution, help="longest side in pixels (default: %(default)s)"
+    )
+    parser.add_argument("--ply", action="store_true", help="also write the points as PLY")
+    parser.add_argument("--exr", action="store_true", help="also write depth and points as a multilayer EXR")
+    parser.add_argument("--depth", action="store_true", help="also write a picture of each layer's depth")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
+
+
+def _intrinsics(text: str) -> tuple[float, float, float, float]:
+    fx, fy, cx, cy = map(float, text.split(","))
+    return fx, fy, cx, cy
+
+
+def _trace(options: argparse.Namespace) -> int:
+    if options.mask and len(options.photos) > 1:
+        options.usage_error("--mask belongs to one photo, and several were given")
+    requests = [_request(photo, options) for photo in options.photos]
+    try:
+        check_request(requests[0])
+    except WorldTracingError as error:
+        options.usage_error(str(error))
+    engine = create_engine(options.engine)
+    results = [
+        _trace_one(request, engine, options.out / name, options)
+        for request, name in zip(requests, _output_names(options.photos), strict=True)
+    ]
+    return OK if all(results) else FAILED
+
+
+def _request(photo: Path, options: argparse.Namespace) -> TraceRequest:
+    return TraceRequest(
+        image=photo,
+        engine=options.engine,
+        mode=options.mode,
+        seed=options.seed,
+        resolution=options.resolution,
+        mask=options.mask,
+        fov_degrees=options.fov,
+        intrinsics=options.intrinsics,
+    )
+
+
+def _trace_one(request: TraceRequest, engine: Engine, target: Path, options: argparse.Namespace) -> bool:
+    """Trace, write and report one photo; whether that went well. `target` is the results' path without an ending."""
+    bar = ProgressBar(request.image.name) if sys.stderr.isatty() else None
+    try:
+        report = _write_trace(request, engine, target, options, bar or silent)
+    except Exception as cause:  # the photos that follow shall have their turn whatever fails here
+        error = cause if isinstance(cause, WorldTracingError) else _unexpected(cause)
+        report = {"photo": str(request.image), "ok": False, "error": error.to_dict()}
+        print(f"{request.image}: {error}", file=sys.stderr)
+    finally:
+        if bar:
+            bar.clear()
+    if options.json:
+        print(json.dumps(report), flush=True)
+    elif report["ok"]:
+        size = f"{report['layers']} layers, {report['width']}x{report['height']}, {report['points']} points"
+        print(f"{request.image}: {size}, {report['seconds']} s", *report["files"], sep="\n  ", flush=True)
+    return report["ok"]
+
+
+def _write_trace(
+    request: TraceRequest, engine: Engine, target: Path, options: argparse.Namespace, on_progress: OnProgress
+) -> dict:
+    from .export import export_exr, export_ply
+    from .export.depth_sheet import depth_sheet
+    from .export.png import write_png
+    from .worker.job import check_writable
+
+    def path(ending: str) -> Path:
+        return target.with_name(target.name + ending)
+
+    start = time.perf_counter()
+    check_writable(path(".safetensors"))
+    world = trace_photo(request, engine, on_progress)
+    on_progress("Writing files", 0, 1)
+    files = [world.save(path(".safetensors"))]
+    if options.ply:
+        files.append(export_ply(world, path(".ply")))
+    if options.exr:
+        files.append(export_exr(world, path(".exr")))
+    if options.depth:
+        files.append(write_png(path("_layers.png"), depth_sheet(world)))
+    return {
+        "photo": str(request.image),
+        "ok": True,
+        "files": [str(file) for file in files],
+        "layers": world.layers,
+        "width": world.width,
+        "height": world.height,
+        "points": int(world.valid.sum()),
+        "seconds": round(time.perf_counter() - start, 2),
+        "metadata": dict(world.metadata),
+    }
+
+
+def _output_names(photos: Iterable[Path]) -> Iterator[str]:
+    """The photos' names without endings, numbered where two would write the same files."""
+    taken: set[str] = set()
+    for photo in photos:
+        name, number = photo.stem, 2
+        while name.casefold() in taken:
+            name, number = f"{photo.stem}_{number}", number + 1
+        taken.add(name.casefold())
+        yield name
+
+
+def _unexpected(cause: Exception) -> WorldTracingError:
+    traceback.print_exception(cause)
+    return WorldTracingError(
+        "WT-MODEL-FAILED",
+        f"The trace failed unexpectedly ({type(cause).__name__}: {cause}).",
+        "Report it with the lines above, or try another engine.",
+    )
+
+
+class ProgressBar:
+    """A line on the terminal that is drawn over itself."""
+
+    WIDTH = 30
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def __call__(self, stage: str, k: int, n: int) -> None:
+        filled = self.WIDTH * k // max(n, 1)
+        bar = "#" * filled + "." * (self.WIDTH - filled)
+        self._draw(f"[{bar}] {stage} {k}/{n}  {self.title}")
+
+    def clear(self) -> None:
+        self._draw("")
+        print(end="\r", file=sys.stderr, flush=True)
+
+    def _draw(self, line: str) -> None:
+        columns = shutil.get_terminal_size().columns - 1  # the last column would break the line
+        print("\r" + line[:columns].ljust(columns), end="", file=sys.stderr, flush=True)
+
+
+# engines, doctor, serve ------------------------------------------------------------------------------------------
+
+
+def _add_json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _engines(options: argparse.Namespace) -> int:
+    from .worker.serve import engine_entries
+
+    entries = engine_entries()
+    if options.json:
+        print(json.dumps(entries))
+        return OK
+    for entry in entries:
+        if "error" in entry:
+            print(f"{entry['name']}: {entry['error']['message']} {entry['error']['fix']}")
+        else:
+            print(f"{entry['name']}: {entry['label']}; {', '.join(entry['modes'])}; {entry['licence']}")
+            print(f"  {entry['description']}")
+    return OK
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    checks = []
+    for check in examine():
+        checks.append(check)
+        if not options.json:
+            mark = "ok" if check.ok else "FAILS" if check.required else "-"
+            print(f"{mark:<6}{check.name}: {check.detail}", flush=True)
+            if check.fix:
+                print(f"      {check.fix}")
+    if options.json:
+        print(json.dumps([check.to_dict() for check in checks]))
+    return OK if all(check.ok for check in checks if check.required) else FAILED
+
+
+def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stdio", action="store_true", required=True, help="JSON lines over stdin and stdout")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .worker.serve import serve_stdio
+
+    return serve_stdio()
+
+
+COMMANDS = {
+    "trace": Command("Trace photos into layered worlds.", _add_trace_arguments, _trace),
+    "engines": Command("List the engines.", _add_json_argument, _engines),
+    "doctor": Command("Tell what works on this machine, and the fix for what does not.", _add_json_argument, _doctor),
+    "serve": Command("Serve the Blender add-on or another program.", _add_serve_arguments, _serve),
+}
