@@ -1,0 +1,313 @@
+"""How fast the sampler is: ratios from one run, and shares of the matrix-product peak measured in the same run.
+
+    python benchmarks/sampler.py            the CPU part, and the GPU part where there is CUDA
+    python benchmarks/sampler.py --json     one JSON object per line: name, value, unit, goal, ok
+
+Weights are random; speed does not depend on them. The "as released" run is made of the same modules but works as the
+released code does: image encoder in every step, float32 weights under autocast, float32 head, one seed after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from worldtracing.model import attention
+from worldtracing.model.compilation import LIMIT_SECONDS, compile_blocks
+from worldtracing.model.config import MODELS, EncoderConfig, ModelConfig
+from worldtracing.model.precision import FAST, FP32, Precision, parameter_dtype
+from worldtracing.model.tokens import unpatchify
+from worldtracing.model.wt_dit import WTDiT, flow_velocity
+from worldtracing.sampling import fill_noise, initial_noise, sample, time_grid
+from worldtracing.weights.load import load_model
+from worldtracing.weights.tensorfile import TensorSpec, WeightsHeader, write_weights
+
+SEEDS = (42, 43, 44, 45)
+SMALL = ModelConfig(
+    name="benchmark",
+    image_size=140,
+    width=384,
+    blocks=6,
+    heads=6,
+    head_blocks=3,
+    encoder=EncoderConfig(width=384, depth=6, heads=6),
+)
+
+
+class Report:
+    """Prints results as they come."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.failed = False
+
+    def add(
+        self, name: str, value: float, unit: str, at_least: float | None = None, at_most: float | None = None
+    ) -> None:
+        ok = (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
+        self.failed |= not ok
+        goal = f">= {at_least:g}" if at_least is not None else f"<= {at_most:g}" if at_most is not None else None
+        if self.as_json:
+            print(
+                json.dumps({"name": name, "value": round(value, 4), "unit": unit, "goal": goal, "ok": ok}), flush=True
+            )
+        else:
+            print(f"{'ok  ' if ok else 'MISS'} {name:54} {value:10.4g} {unit:10} {goal or ''}", flush=True)
+
+    def skip(self, what: str, why: str) -> None:
+        line = {"name": what, "value": None, "unit": "", "goal": None, "ok": None, "skipped": why}
+        print(json.dumps(line) if self.as_json else f"skip {what}: {why}", flush=True)
+
+
+def seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
+    """The median time of `work` after one run that does not count; on the CPU, time that this process had a core."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    times = []
+    for _ in range(repeats + 1):
+        synchronize(device)
+        start = clock()
+        work()
+        synchronize(device)
+        times.append(clock() - start)
+    return sorted(times[1:])[repeats // 2]
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def random_model(config: ModelConfig, precision: Precision, device: torch.device) -> WTDiT:
+    """A network with random weights of ordinary size, made on the device."""
+    with torch.device("meta"):
+        model = WTDiT(config).eval().requires_grad_(False)
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        dtype = parameter_dtype(name, precision)
+        spread = 0.5 * (tensor[0].numel() if tensor.ndim > 1 else 400) ** -0.5
+        tensors[name] = torch.empty(tensor.shape, dtype=dtype, device=device).normal_(0, spread)
+    tensors["net.encoder.image_std"].fill_(0.226)
+    model.load_state_dict(tensors, assign=True)
+    model.precision = precision
+    return model
+
+
+def inputs(config: ModelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A picture, and a mask that is on in a centred square, as after the released crop of an object."""
+    size = config.image_size
+    rgb = torch.rand(1, 3, size, size, device=device)
+    mask = torch.zeros(1, config.layers, size, size, dtype=torch.bool, device=device)
+    mask[..., size // 6 : -size // 6, size // 6 : -size // 6] = True
+    return rgb, mask
+
+
+def step_flops(config: ModelConfig) -> float:
+    """Floating-point operations of one denoising step of one seed, two per multiply-add."""
+    with torch.device("meta"):
+        model = WTDiT(config).requires_grad_(False)
+        conditioning = model.condition(torch.empty(1, 3, config.image_size, config.image_size))
+        x = torch.empty(1, 3, config.layers, config.image_size, config.image_size)
+        with FlopCounterMode(display=False) as counter:
+            model.predict(x, torch.empty(()), conditioning)
+    return counter.get_total_flops()
+
+
+def matmul_rate(device: torch.device, dtype: torch.dtype, m: int, k: int, n: int) -> float:
+    """Operations per second of (m, k) @ (k, n)."""
+    a, b = (torch.randn(shape, device=device).to(dtype) for shape in ((m, k), (k, n)))
+    repeats = 20 if device.type == "cuda" else 3
+    return 2 * m * k * n * repeats / seconds(lambda: [a @ b for _ in range(repeats)], device)
+
+
+@torch.inference_mode()
+def as_released(model: WTDiT, rgb: Tensor, mask: Tensor, seeds: Sequence[int], steps: int) -> None:
+    """What the released sampler does, from a float32 `model`."""
+    device, config = rgb.device, model.config
+    lowered = contextlib.nullcontext
+    if device.type == "cuda":
+        lowered = lambda enabled=True: torch.autocast("cuda", torch.bfloat16, enabled=enabled)  # noqa: E731
+    shape, valid, times = mask[:, None].shape, mask[:, None], time_grid(steps).to(device)
+    for seed in seeds:
+        generator = torch.Generator(device).manual_seed(seed)
+        x = initial_noise(generator, shape)
+        for i in range(steps):
+            filled = torch.where(valid, x, fill_noise(generator, shape, official=True))
+            with lowered():
+                conditioning = model.condition(rgb)
+                modulation = model.time_modulation(times[i])
+                tokens = model.decode(model.noise_tokens(filled, conditioning), modulation, conditioning).float()
+            head = model.net.latents_projection
+            patches = head(tokens, modulation.float(), conditioning.head_film, conditioning.head_rope)
+            z = unpatchify(patches.flatten(1, 2), config.patch, conditioning.grid).transpose(1, 2)
+            x = x - (times[i] - times[i + 1]) * flow_velocity(x, -z, times[i])
+
+
+@contextlib.contextmanager
+def timed_attention() -> Iterator[dict[str, float]]:
+    """Seconds spent in softmax(q kᵀ) v by kind, while the CPU works inside the context."""
+    plain, spent = attention.attend, {}
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, kind: str) -> Tensor:
+        start = time.process_time()
+        out = plain(q, k, v, kind)
+        spent[kind] = spent.get(kind, 0.0) + time.process_time() - start
+        return out
+
+    attention.attend = attend
+    try:
+        yield spent
+    finally:
+        attention.attend = plain
+
+
+def cpu_part(report: Report, steps: int = 4) -> None:
+    device = torch.device("cpu")
+    torch.set_num_threads(1)  # so that the time of the process is that of the work, however busy the machine is
+    rgb, mask = inputs(SMALL, device)
+    flops = step_flops(SMALL)
+    report.add("cpu: operations per step", flops / 1e9, "GFLOP")
+    tokens = SMALL.layers * (SMALL.image_size // SMALL.patch) ** 2
+    for precision in (FP32, FAST):
+        model = random_model(SMALL, precision, device)
+        with torch.inference_mode():
+            conditioning = model.condition(rgb)
+            encode = seconds(lambda model=model: model.condition(rgb), device)
+        traced = seconds(lambda m=model, c=conditioning: sample(m, c, mask, [42], steps), device, 3)
+        rate = matmul_rate(device, precision.compute, tokens, SMALL.width, 4 * SMALL.width)
+        name = f"cpu {precision.name}"
+        report.add(f"{name}: conditioning, once", encode, "s")
+        report.add(f"{name}: one step", traced / steps, "s")
+        report.add(f"{name}: one step / plain matmul of equal operations", traced / steps / (flops / rate), "x")
+        with timed_attention() as spent:
+            start = time.process_time()
+            sample(model, conditioning, mask, [42], steps)
+            whole = time.process_time() - start
+        report.add(f"{name}: share of attention", sum(spent.values()) / whole, "", at_most=0.5)
+        if precision is FP32:
+            released = seconds(lambda m=model: as_released(m, rgb, mask, [42], steps), device)
+            report.add(f"{name}: as released / ours, encoder in each step", released / (encode + traced), "x")
+
+
+def loading_part(report: Report, device: torch.device, blocks: int) -> None:
+    """Loading converted object weights against reading the file; the file is in the system's cache for both."""
+    config = dataclasses.replace(MODELS["r75b"], blocks=blocks)
+    with torch.device("meta"):
+        state = WTDiT(config).state_dict()
+    names = {torch.bfloat16: "BF16", torch.float32: "F32"}
+    specs = [TensorSpec(key, names[parameter_dtype(key, FAST)], tuple(value.shape)) for key, value in state.items()]
+    specs.sort(key=lambda spec: spec.dtype, reverse=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.safetensors"
+        write_weights(path, WeightsHeader(config, "bf16", "0" * 64), specs, (bytes(spec.size) for spec in specs))
+
+        def read() -> None:
+            buffer = bytearray(1 << 24)
+            with path.open("rb", buffering=0) as file:
+                while file.readinto(buffer):
+                    pass
+
+        def load() -> None:
+            model, _ = load_model(path, device)
+            if device.type == "cpu":  # mapped: touch every page
+                for tensor in model.state_dict().values():
+                    tensor.flatten()[:: 2048 // tensor.itemsize].sum()
+
+        gigabytes = path.stat().st_size / 1e9
+        report.add(
+            f"{device.type}: load {gigabytes:.1f} GB of weights / read the file",
+            seconds(load, device) / seconds(read, device),
+            "x",
+            at_most=2,
+        )
+
+
+def gpu_part(report: Report) -> None:
+    device = torch.device("cuda")
+    peak = matmul_rate(device, torch.bfloat16, 8192, 8192, 8192)
+    report.add(f"gpu: bf16 matmul peak of {torch.cuda.get_device_name()}", peak / 1e12, "TFLOP/s")
+    ray_attention(report, device)
+    ours = gpu_model(report, MODELS["r75b"], peak, share=0.5)
+    against_released(report, MODELS["r75b"], *ours)
+    gpu_model(report, MODELS["r69l"], peak, share=0.4)
+    loading_part(report, device, MODELS["r75b"].blocks)
+
+
+def gpu_model(report: Report, config: ModelConfig, peak: float, share: float) -> tuple[float, float]:
+    """Time one released size; seconds of one seed and of four, the conditioning included."""
+    device = torch.device("cuda")
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    rgb, mask = inputs(config, device)
+    model = random_model(config, FAST, device)
+    with torch.inference_mode():
+        conditioning = model.condition(rgb)
+        encode = seconds(lambda: model.condition(rgb), device)
+
+    def trace(*seeds: int) -> None:
+        sample(model, conditioning, mask, seeds)
+
+    eager = seconds(lambda: trace(42), device)
+    report.add(f"{config.name}: conditioning, once", encode, "s")
+    report.add(f"{config.name}: {config.steps} steps, eager", eager, "s")
+    report.add(f"{config.name}: peak memory, one seed", torch.cuda.max_memory_allocated() / 2**30, "GiB")
+
+    start = time.perf_counter()
+    with torch.inference_mode():
+        kinds = compile_blocks(model, conditioning)
+    trace(42)
+    synchronize(device)
+    wait = time.perf_counter() - start
+    report.add(f"{config.name}: first image, compiling {len(kinds)} kinds", wait, "s", at_most=LIMIT_SECONDS)
+    compiled = seconds(lambda: trace(42), device)
+    best = min(eager, compiled)
+    flops = step_flops(config) * config.steps
+    report.add(f"{config.name}: {config.steps} steps, compiled", compiled, "s")
+    report.add(f"{config.name}: eager / best", eager / best, "x", at_most=2)
+    report.add(f"{config.name}: share of the matmul peak", flops / best / peak, "", at_least=share)
+    four = seconds(lambda: trace(*SEEDS), device)
+    report.add(f"{config.name}: four seeds / one", four / best, "x", at_most=3.6)
+    return encode + best, encode + four
+
+
+def against_released(report: Report, config: ModelConfig, one: float, four: float) -> None:
+    device = torch.device("cuda")
+    rgb, mask = inputs(config, device)
+    model = random_model(config, FP32, device)
+    slow = seconds(lambda: as_released(model, rgb, mask, [42], config.steps), device, 1)
+    report.add(f"{config.name}: as released / ours, one seed", slow / one, "x", at_least=5)
+    report.add(f"{config.name}: as released / ours, four seeds", 4 * slow / four, "x", at_least=5)
+
+
+def ray_attention(report: Report, device: torch.device) -> None:
+    """The two ways to attend over the six tokens of a ray, at the object model's size."""
+    q, k, v = torch.randn(3, 1296, 24, 6, 64, device=device, dtype=torch.bfloat16)
+    plain = seconds(lambda: attention.short_attention(q, k, v), device, 9)
+    fused = seconds(lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v), device, 9)
+    report.add("gpu: ray attention, fused kernel / plain product", fused / plain, "x", at_least=1)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    report = Report(parser.parse_args().json)
+    cpu_part(report)
+    loading_part(report, torch.device("cpu"), blocks=6)
+    if torch.cuda.is_available():
+        gpu_part(report)
+    else:
+        report.skip("gpu", "no CUDA device; run this again on a machine that has one")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
