@@ -33,7 +33,7 @@ lint: .venv/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-test-core: .venv/.dev
+test-core: .venv/.dev dist/.built
 	$(PY) -m pytest -q tests/core tests/backend tests/packaging
 
 # The built zip is what gets installed and tested, in one process per Blender version.

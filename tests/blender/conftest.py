@@ -1,0 +1,49 @@
+"""pytest inside the bpy wheel: the built zip is installed and enabled once, each test gets an empty file."""
+
+import importlib
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Before the first import of bpy, so that no test touches the user's own Blender settings.
+os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="world-tracing-test-")
+
+import bpy
+
+MODULE = "bl_ext.user_default.world_tracing"
+
+
+@pytest.fixture(scope="session")
+def extension_zip() -> Path:
+    path = os.environ.get("WT_ZIP")
+    if not path or not Path(path).is_file():
+        pytest.fail("WT_ZIP must name the built extension zip; `make test-blender` sets it.")
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def addon(extension_zip):
+    """The installed and enabled `worldtracing_addon` package."""
+    import addon_utils
+
+    installed = bpy.ops.extensions.package_install_files(
+        filepath=str(extension_zip), repo="user_default", enable_on_install=True
+    )
+    assert installed == {"FINISHED"}
+    assert addon_utils.check(MODULE) == (True, True)
+    yield importlib.import_module(f"{MODULE}.worldtracing_addon")
+    bpy.ops.preferences.addon_disable(module=MODULE)
+
+
+@pytest.fixture(autouse=True)
+def empty_file(addon):
+    """An empty file before each test; the extension stays enabled."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=False)
+
+
+@pytest.fixture
+def submodule(addon):
+    """Import a module of the installed extension by its path below the root, e.g. "worldtracing_addon.api"."""
+    return lambda name: importlib.import_module(f"{MODULE}.{name}")

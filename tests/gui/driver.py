@@ -1,0 +1,149 @@
+"""Drives Blender's window as a user would and takes screenshots: panel, progress, cancel, result in colors.
+
+Runs inside Blender (`blender --python driver.py`) under Xvfb; exits with 0 when every step was seen to work.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import bpy
+
+FOLDER = Path(os.environ["WT_FOLDER"])
+OUT = FOLDER / "out"
+TAB = "World Tracing"
+BIG = 3072  # traced so large, the quick engine still runs when it is cancelled
+
+
+def say(*words):
+    print("[gui]", *words, flush=True)
+
+
+def screenshot(name):
+    # Blender's own screenshot operator is black under software GL, so the X root window is grabbed.
+    bpy.ops.wm.redraw_timer(type="DRAW_WIN_SWAP", iterations=1)
+    subprocess.run(["import", "-window", "root", str(OUT / name)], check=True)
+
+
+def viewport():
+    window = bpy.context.window_manager.windows[0]
+    area = max((a for a in window.screen.areas if a.type == "VIEW_3D"), key=lambda a: a.width * a.height)
+    sidebar = next(region for region in area.regions if region.type == "UI")
+    return window, area, sidebar
+
+
+def xdotool(*words):
+    subprocess.run(["xdotool", *map(str, words)], check=True)
+
+
+def click(window, x, y):
+    """A real mouse click at Blender's window coordinates (origin at the bottom left)."""
+    xdotool("mousemove", x, window.height - y + 1)
+    time.sleep(0.2)
+    xdotool("mousemove", x, window.height - y, "sleep", 0.2, "mousedown", 1, "sleep", 0.1, "mouseup", 1)
+
+
+def job():
+    return bpy.context.window_manager.world_tracing_job
+
+
+def layer_objects():
+    return [
+        ob for ob in bpy.data.objects if "wt_layer" in ob or (ob.type == "MESH" and "wt_color" in ob.data.attributes)
+    ]
+
+
+def wait_until(condition, seconds, what):
+    """Yield until `condition` holds; a generator step of `story`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s for {what}")
+        yield 0.1
+
+
+def press_trace_button(window, sidebar):
+    """Click down the sidebar until the trace runs: where the button stands depends on fonts and versions."""
+    x = sidebar.x + sidebar.width // 2 - 10
+    top = sidebar.y + sidebar.height
+    for below in (100, 92, 108, 84, 116, 124):
+        click(window, x, top - below)
+        yield 0.6
+        if job().running:
+            say("clicked Trace World", below, "px below the sidebar's top")
+            return
+    raise AssertionError("no click started a trace")
+
+
+def story():
+    """The steps; yields how long Blender's event loop may run before the next."""
+    window, area, sidebar = viewport()
+    area.spaces.active.show_region_ui = True
+    yield 0.5
+    sidebar.active_panel_category = TAB
+    scene = bpy.context.scene
+    scene.world_tracing.image = bpy.data.images.load(str(FOLDER / "coffee.jpg"))
+    area.tag_redraw()
+    yield 1.0
+    screenshot("1_panel.png")
+
+    scene.world_tracing.resolution = BIG
+    yield from press_trace_button(window, sidebar)
+    fractions = set()
+
+    def moving():
+        fractions.add(round(job().fraction, 3))
+        return len(fractions) >= 3 or not job().running
+
+    yield from wait_until(moving, 120, "a moving progress bar")
+    assert job().running, f"the trace ended too early: {job().error_message}"
+    screenshot("2_progress.png")
+    xdotool("mousemove", 500, 450, "key", "Escape")
+    yield from wait_until(lambda: not job().running, 30, "the cancel")
+    assert not job().error_code, job().error_message
+    assert not layer_objects(), "a cancelled trace left objects behind"
+    yield 0.5
+    screenshot("3_cancelled.png")
+    say("cancelled; progress seen", sorted(fractions))
+
+    scene.world_tracing.resolution = 504
+    yield from press_trace_button(window, sidebar)
+    yield from wait_until(lambda: not job().running, 120, "the trace")
+    assert not job().error_code, job().error_message
+    assert layer_objects(), "the trace built nothing"
+    say("traced", len(layer_objects()), "layers,", sum(len(o.data.vertices) for o in layer_objects()), "points")
+    yield 60.0 if os.environ.get("SLOW_SHADERS") else 30.0  # software GL compiles the shaders
+    screenshot("4_result.png")
+    assert len([c for c in bpy.data.collections if c.name.startswith(TAB)]) == 1
+    bpy.ops.ed.undo()
+    yield 1.0
+    assert not layer_objects(), "one undo step must take the whole world away"
+    bpy.ops.ed.redo()
+    yield 1.0
+    assert layer_objects(), "redo must bring it back"
+    screenshot("5_redo.png")
+
+
+def run_story():
+    """A timer callback that plays `story`, so that Blender's event loop runs between the steps."""
+    try:
+        return next(STEPS)
+    except StopIteration:
+        say("PASS")
+        leave(0)
+    except Exception:
+        traceback.print_exc()
+        screenshot("failure.png")
+        leave(1)
+
+
+def leave(code):
+    sys.stdout.flush()
+    os._exit(code)
+
+
+STEPS = story()
+bpy.app.timers.register(run_story, first_interval=2.0)

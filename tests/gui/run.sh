@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The extension in a real Blender window under Xvfb: install the zip, click, trace, cancel, take screenshots.
+#   run.sh ZIP [BLENDER]     with BLENDER, that one; otherwise Blender from Debian, in chroots made for it
+# SUITES picks the Debian suites (trixie has Blender 4.3, sid 5.2); screenshots go to tests/gui/out/<suite>.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+zip=$(readlink -f "$1")
+blender=${2:-}
+packages="blender python3-numpy python3-requests python3-zstandard python3-cattr xvfb xdotool imagemagick
+    libgl1-mesa-dri libegl1 libegl-mesa0 libglx-mesa0"
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/world-tracing-gui
+
+stage() { # folder: what the window test needs
+    rm -rf "$1" && mkdir -p "$1"
+    cp "$zip" "$1/extension.zip"
+    cp "$here/driver.py" "$here/window.sh" "$here/../../examples/coffee.jpg" "$1/"
+}
+
+if [ -n "$blender" ]; then
+    for tool in Xvfb xdotool import; do
+        command -v $tool >/dev/null || { echo "$tool is missing: apt-get install xvfb xdotool imagemagick"; exit 1; }
+    done
+    work=$(mktemp -d)
+    stage "$work/test"
+    code=0
+    BLENDER=$(readlink -f "$blender") bash "$work/test/window.sh" "$work/test" || code=$?
+    mkdir -p "$here/out/given" && cp "$work"/test/out/* "$here/out/given/"
+    exit $code
+fi
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "make gui-test needs BLENDER=/path/to/blender here: chroots are made as root on Debian only." >&2
+    exit 75
+fi
+command -v debootstrap >/dev/null || { apt-get update -qq; apt-get install -y -qq debootstrap; }
+
+for suite in ${SUITES:-trixie sid}; do
+    root=$cache/$suite
+    if [ ! -e "$root/.ready" ]; then
+        rm -rf "$root" && mkdir -p "$root"
+        debootstrap --variant=minbase "$suite" "$root" >"$cache/$suite.log" 2>&1 || { tail -5 "$cache/$suite.log"; exit 75; }
+        printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d"
+    fi
+    stage "$root/test"
+    # Mounts live in a namespace of their own: nothing of this machine stays bound into the chroot.
+    code=0
+    unshare --mount --propagation private bash -euc '
+        root=$1; shift
+        mount -t proc proc "$root/proc"; mount -t sysfs sys "$root/sys"; mount --rbind /dev "$root/dev"
+        if [ ! -e "$root/.ready" ]; then
+            chroot "$root" apt-get -qq -o Acquire::Check-Valid-Until=false update
+            DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq --no-install-recommends "$@" \
+                >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 75; }
+            touch "$root/.ready"
+        fi
+        [ -z "${PREPARE_ONLY:-}" ] || exit 0
+        env -u DISPLAY chroot "$root" /bin/bash /test/window.sh /test
+    ' _ "$root" $packages || code=$?
+    if [ -d "$root/test/out" ]; then
+        mkdir -p "$here/out/$suite" && cp "$root"/test/out/* "$here/out/$suite/"
+    fi
+    [ $code = 0 ] || { echo "GUI test failed in $suite (exit $code); see tests/gui/out/$suite" >&2; exit $code; }
+done

@@ -1,0 +1,225 @@
+"""The Python API: everything a button does, for scripts, tests and the operators themselves.
+
+    from bl_ext.user_default.world_tracing.worldtracing_addon import api
+    root = api.trace_world("photo.jpg")
+    api.render_still(bpy.context.scene, "photo_render.png")
+
+All functions run on the main thread. Errors are `WorldTracingError`s: `.code`, `.message`, `.fix`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..backend.worldtracing.engines.base import ENGINES, EngineInfo
+from ..backend.worldtracing.errors import Cancelled, WorldTracingError
+from ..backend.worldtracing.world import LayeredWorld
+from . import preferences
+from .core.jobs import JobState
+from .core.settings import TraceSettings
+from .scene import build, camera, render, view
+from .scene.photo import load_image
+from .scene.worlds import WorldObjects, active_world, set_layer_inputs, worlds
+from .trace import Trace
+
+__all__ = [
+    "LayeredWorld",
+    "TraceSettings",
+    "WorldObjects",
+    "WorldTracingError",
+    "active_world",
+    "add_orbit_camera",
+    "build_from_file",
+    "engines",
+    "look_through",
+    "matches_photo",
+    "remove_world",
+    "render_still",
+    "save_blend",
+    "set_layers",
+    "set_match_photo",
+    "start_trace",
+    "trace_world",
+    "worlds",
+]
+
+
+def engines() -> list[EngineInfo]:
+    """What each installed tracing engine says of itself; engines that cannot be loaded are left out."""
+    found = []
+    for name in ENGINES.names():
+        try:
+            found.append(ENGINES.load(name).info)
+        except WorldTracingError as error:
+            print(f"World Tracing: {error}")
+    return found
+
+
+def start_trace(
+    image: bpy.types.Image | str | Path,
+    *,
+    scene: bpy.types.Scene | None = None,
+    settings: TraceSettings | None = None,
+    mask: bpy.types.Image | str | Path | None = None,
+    output: str | Path | None = None,
+) -> Trace:
+    """Begin a trace and return at once; call `poll` on the result until its state is finished.
+
+    Args:
+        image: a Blender image, or the path of a picture file.
+        scene: where the world is built; the current scene without one.
+        settings: the choices; the defaults without them.
+        mask: white where the object is; without one the photo's alpha or the found foreground.
+        output: the .safetensors file to write; without one a new file in the results folder.
+
+    Raises:
+        WorldTracingError: WT-WORKER-BUSY while another trace runs, WT-SCENE-NO-PIXELS, WT-IMG-MISSING.
+    """
+    return Trace(
+        image=load_image(image) if isinstance(image, (str, Path)) else image,
+        mask=load_image(mask) if isinstance(mask, (str, Path)) else mask,
+        scene=scene or bpy.context.scene,
+        settings=settings or TraceSettings(),
+        output=Path(output) if output else None,
+        worker_settings=preferences.worker_settings(),
+    )
+
+
+def trace_world(
+    image: bpy.types.Image | str | Path, *, on_progress: Callable[[JobState], None] | None = None, **options: Any
+) -> WorldObjects:
+    """Trace, wait, and return the world that was built. Options are those of `start_trace`.
+
+    Raises:
+        WorldTracingError: whatever stopped the trace.
+    """
+    trace = start_trace(image, **options)
+    state = trace.wait(on_progress)
+    if state.error is not None:
+        raise state.error
+    if state.status == "cancelled":
+        raise Cancelled
+    return trace.world
+
+
+def build_from_file(
+    path: str | Path, *, scene: bpy.types.Scene | None = None, photo: bpy.types.Image | None = None
+) -> WorldObjects:
+    """Build, or build again, the world of a saved .safetensors file.
+
+    Raises:
+        WorldTracingError: WT-IO-READ and its kin where the file is not a world, WT-SCENE-EMPTY.
+    """
+    world = LayeredWorld.load(path)
+    name = world.metadata.get("image") or Path(path).stem
+    return build.build_world(scene or bpy.context.scene, world, name=name, photo=photo, source=str(path))
+
+
+def remove_world(world: WorldObjects) -> None:
+    """Remove a world's objects, collections and data from its scene; its saved file stays."""
+    build.remove_world(world)
+
+
+def set_layers(world: WorldObjects, **inputs: Any) -> None:
+    """Set inputs of the layers' geometry nodes, e.g. Display="Surface", Point_Radius=1.0, Lit=True.
+
+    Raises:
+        KeyError: the node group has no such input.
+    """
+    set_layer_inputs(world, **inputs)
+
+
+def look_through(context: bpy.types.Context, world: WorldObjects) -> None:
+    """Make the camera that took the photo the scene's, and let the 3D viewports look through it in color."""
+    camera.look_through(context.scene, world.camera)
+    view.show_through_camera(context)
+
+
+def matches_photo(scene: bpy.types.Scene) -> bool:
+    """Whether Match Photo is on."""
+    return render.matches_photo(scene)
+
+
+def set_match_photo(scene: bpy.types.Scene, on: bool) -> None:
+    """Render in exactly the photo's colors on a transparent film, or go back to the settings before."""
+    if on:
+        render.match_photo(scene)
+    else:
+        render.restore_view(scene)
+
+
+def add_orbit_camera(scene: bpy.types.Scene, world: WorldObjects, degrees: float) -> bpy.types.Object:
+    """A second camera, led around the world's center by `degrees`; the matched camera stays the scene's."""
+    return camera.orbit_camera(scene, world, degrees)
+
+
+def render_still(
+    scene: bpy.types.Scene, path: str | Path, *, view_from: bpy.types.Object | None = None, samples: int = 16
+) -> Path:
+    """Render a PNG with Cycles on the processor; the scene keeps its own camera and render settings.
+
+    Args:
+        view_from: another camera than the scene's.
+
+    Raises:
+        WorldTracingError: WT-SCENE-CAMERA without a camera, WT-IO-WRITE where nothing could be written.
+    """
+    path = Path(path).resolve()
+    if view_from is None and scene.camera is None:
+        raise WorldTracingError(
+            "WT-SCENE-CAMERA", "The scene has no camera to render from.", "Trace a photo, or add a camera."
+        )
+    path.unlink(missing_ok=True)
+    with _temporary_settings(scene):
+        render.cycles_still(scene, samples)
+        scene.camera = view_from or scene.camera
+        scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+    if not path.is_file():
+        raise _cannot_write(path)
+    return path
+
+
+def save_blend(path: str | Path) -> Path:
+    """Save the file with its pictures packed, so that it opens anywhere.
+
+    Raises:
+        WorldTracingError: WT-IO-WRITE where it cannot be written.
+    """
+    path = Path(path).resolve()
+    for image in bpy.data.images:
+        if image.source == "FILE" and not image.packed_file and image.has_data:
+            image.pack()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True)
+    except (OSError, RuntimeError) as error:
+        raise _cannot_write(path) from error
+    return path
+
+
+@contextmanager
+def _temporary_settings(scene: bpy.types.Scene) -> Iterator[None]:
+    """Set a scene's camera and render settings back at the end."""
+    image, cycles = scene.render.image_settings, scene.cycles
+    kept = {
+        scene: ("camera",),
+        scene.render: ("engine", "filepath"),
+        image: ("file_format", "color_mode"),
+        cycles: ("device", "samples", "use_adaptive_sampling", "use_denoising"),
+    }
+    before = [(owner, name, getattr(owner, name)) for owner, names in kept.items() for name in names]
+    try:
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
+
+
+def _cannot_write(path: Path) -> WorldTracingError:
+    return WorldTracingError("WT-IO-WRITE", f"{path} cannot be written.", "Choose a folder that you may write to.")

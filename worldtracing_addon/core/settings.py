@@ -1,0 +1,40 @@
+"""What an artist may choose for a trace, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TraceSettings:
+    """One trace's choices, as the panel and scripts give them.
+
+    Attributes:
+        engine: name of a tracing engine; `api.engines()` lists them.
+        mode: "object" (the foreground) or "scene" (the whole picture).
+        seed: for engines that draw noise.
+        resolution: longest side of the traced picture in pixels.
+        fov_degrees: horizontal field of view of the photo; None takes the photo's EXIF data or the default.
+        match_photo: set the scene's view transform so that renders keep the photo's colors.
+    """
+
+    engine: str = "silhouette"
+    mode: str = "object"
+    seed: int = 42
+    resolution: int = 504
+    fov_degrees: float | None = None
+    match_photo: bool = True
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How the worker runs.
+
+    Attributes:
+        python: interpreter of a backend environment; None runs the worker under Blender's own Python.
+        in_process: run the worker in a thread of Blender instead of a process of its own.
+    """
+
+    python: Path | None = None
+    in_process: bool = False

@@ -1,0 +1,183 @@
+"""Trace World, Cancel, and what the panel offers after an error."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...backend.worldtracing.errors import WorldTracingError
+from .. import api, preferences
+from ..client import session
+from ..core.fixes import fix_for
+from ..core.text import progress_text
+from ..trace import Trace
+
+
+class WT_OT_trace_world(bpy.types.Operator):
+    """Turn the photo into a layered 3D world with a matched camera"""
+
+    bl_idname = "wt.trace_world"
+    bl_label = "Trace World"
+    bl_options = {"UNDO"}
+
+    _trace: Trace | None = None
+    _timer: bpy.types.Timer | None = None
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.scene.world_tracing.image is None:
+            cls.poll_message_set("Open a photo first")
+            return False
+        if context.window_manager.world_tracing_job.running:
+            cls.poll_message_set("A trace is running; wait for it or cancel it")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        if not self._start(context):
+            return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        context.workspace.status_text_set("Tracing: ESC to cancel")
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        job = context.window_manager.world_tracing_job
+        if job.cancel_requested or (event.type == "ESC" and event.value == "PRESS"):
+            self._trace.cancel()
+            job.cancel_requested = False
+        elif event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        state = self._trace.poll()
+        job.text, job.fraction = progress_text(state), state.fraction
+        _redraw_sidebars(context)
+        if not state.finished:
+            return {"PASS_THROUGH"}
+        return self._finish(context, state)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Without a window: wait for the result."""
+        return self._finish(context, self._trace.wait()) if self._start(context) else {"CANCELLED"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator itself, to load a file or to quit."""
+        self._trace.cancel()
+        self._end(context)
+
+    def _start(self, context: bpy.types.Context) -> bool:
+        settings = context.scene.world_tracing
+        job = context.window_manager.world_tracing_job
+        job.show_error(None)
+        try:
+            self._trace = api.start_trace(
+                settings.image, scene=context.scene, settings=settings.trace_settings(), mask=settings.mask
+            )
+        except WorldTracingError as error:
+            _report(self, job, error)
+            return False
+        job.running, job.fraction, job.text = True, 0.0, "Starting"
+        return True
+
+    def _finish(self, context: bpy.types.Context, state) -> set[str]:
+        self._end(context)
+        job = context.window_manager.world_tracing_job
+        if state.status == "done":
+            api.look_through(context, self._trace.world)
+            for warning in self._trace.warnings:
+                _report(self, job, warning, level="WARNING")
+            self.report({"INFO"}, f"Traced {self._trace.name}")
+            return {"FINISHED"}
+        if state.error is not None:
+            _report(self, job, state.error)
+        else:
+            self.report({"INFO"}, "Trace cancelled")
+        return {"CANCELLED"}
+
+    def _end(self, context: bpy.types.Context) -> None:
+        job = context.window_manager.world_tracing_job
+        job.running = job.cancel_requested = False
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+            context.workspace.status_text_set(None)
+        _redraw_sidebars(context)
+
+
+class WT_OT_cancel_trace(bpy.types.Operator):
+    """Stop the running trace; the scene stays as it is"""
+
+    bl_idname = "wt.cancel_trace"
+    bl_label = "Cancel"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.world_tracing_job.cancel_requested = True
+        return {"FINISHED"}
+
+
+class WT_OT_clear_error(bpy.types.Operator):
+    """Hide this message"""
+
+    bl_idname = "wt.clear_error"
+    bl_label = "Clear Error"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.world_tracing_job.show_error(None)
+        return {"FINISHED"}
+
+
+class WT_OT_fix_error(bpy.types.Operator):
+    """Do what this message proposes"""
+
+    bl_idname = "wt.fix_error"
+    bl_label = "Fix"
+    bl_options = {"UNDO", "INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        job = context.window_manager.world_tracing_job
+        fix = fix_for(job.error_code)
+        if fix is None:
+            return {"CANCELLED"}
+        getattr(self, f"_{fix.action}")(context)
+        job.show_error(None)
+        return {"FINISHED"}
+
+    def _scene_mode(self, context: bpy.types.Context) -> None:
+        context.scene.world_tracing.mode = "scene"
+
+    def _clear_mask(self, context: bpy.types.Context) -> None:
+        context.scene.world_tracing.mask = None
+
+    def _open_preferences(self, _context: bpy.types.Context) -> None:
+        bpy.ops.preferences.addon_show(module=preferences.EXTENSION_PACKAGE)
+
+    def _blender_python(self, _context: bpy.types.Context) -> None:
+        preferences.get_preferences().python = ""
+
+    def _restart_worker(self, _context: bpy.types.Context) -> None:
+        session.shutdown()
+
+
+def _report(operator: bpy.types.Operator, job, error: WorldTracingError, level: str = "ERROR") -> None:
+    job.show_error(error)
+    operator.report({level}, str(error))
+
+
+def _redraw_sidebars(context: bpy.types.Context) -> None:
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
+CLASSES = (WT_OT_trace_world, WT_OT_cancel_trace, WT_OT_clear_error, WT_OT_fix_error)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

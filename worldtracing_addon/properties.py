@@ -1,0 +1,117 @@
+"""What the panel edits (saved with the scene) and what it shows of the running trace (never saved)."""
+
+from __future__ import annotations
+
+import bpy
+
+from .core.settings import TraceSettings
+
+MODES = (
+    ("object", "Object", "Trace the foreground object; the background is left out"),
+    ("scene", "Scene", "Trace the whole picture"),
+)
+
+_engine_items: list[tuple[str, str, str]] = []  # Blender does not keep the strings of dynamic enums alive
+
+
+def _engines(_self, _context) -> list[tuple[str, str, str]]:
+    from . import api
+
+    _engine_items[:] = [(info.name, info.label, info.description) for info in api.engines()]
+    return _engine_items
+
+
+class WT_Settings(bpy.types.PropertyGroup):
+    """Scene.world_tracing: the choices for the next trace."""
+
+    image: bpy.props.PointerProperty(
+        type=bpy.types.Image,
+        name="Photo",
+        description="The photo to trace",
+    )
+    mask: bpy.props.PointerProperty(
+        type=bpy.types.Image,
+        name="Mask",
+        description="White where the object is. Empty: the photo's alpha, or the foreground is found by itself",
+    )
+    engine: bpy.props.EnumProperty(name="Engine", description="What turns the photo into layers", items=_engines)
+    mode: bpy.props.EnumProperty(name="Mode", description="What of the photo is traced", items=MODES)
+    seed: bpy.props.IntProperty(
+        name="Seed",
+        description="Another seed gives another guess of what is hidden, with engines that draw noise",
+        default=42,
+        min=0,
+    )
+    resolution: bpy.props.IntProperty(
+        name="Resolution",
+        description="Longest side of the traced picture in pixels; engines with a fixed input size ignore it",
+        default=504,
+        min=64,
+        soft_max=1024,
+        max=4096,
+    )
+    use_fov: bpy.props.BoolProperty(
+        name="Set Field of View",
+        description="Give the photo's field of view instead of reading it from the file or assuming the default",
+    )
+    fov: bpy.props.FloatProperty(
+        name="Field of View",
+        description="Horizontal field of view of the photo",
+        subtype="ANGLE",
+        default=0.857,
+        min=0.0175,
+        max=2.96,
+    )
+    match_photo: bpy.props.BoolProperty(
+        name="Match Photo",
+        description="Set the view transform to Standard, so that renders keep the photo's colors",
+        default=True,
+    )
+
+    def trace_settings(self) -> TraceSettings:
+        """These choices as plain values."""
+        from math import degrees
+
+        return TraceSettings(
+            engine=self.engine,
+            mode=self.mode,
+            seed=self.seed,
+            resolution=self.resolution,
+            fov_degrees=degrees(self.fov) if self.use_fov else None,
+            match_photo=self.match_photo,
+        )
+
+
+class WT_Job(bpy.types.PropertyGroup):
+    """WindowManager.world_tracing_job: what the panel shows of the trace under way and the last error."""
+
+    running: bpy.props.BoolProperty()
+    cancel_requested: bpy.props.BoolProperty()
+    text: bpy.props.StringProperty()
+    fraction: bpy.props.FloatProperty(min=0, max=1)
+    error_code: bpy.props.StringProperty()
+    error_message: bpy.props.StringProperty()
+    error_fix: bpy.props.StringProperty()
+
+    def show_error(self, error) -> None:
+        """Keep a WorldTracingError for the panel; None clears it."""
+        self.error_code = error.code if error else ""
+        self.error_message = error.message if error else ""
+        self.error_fix = error.fix if error else ""
+
+
+CLASSES = (WT_Settings, WT_Job)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.world_tracing = bpy.props.PointerProperty(type=WT_Settings)
+    bpy.types.WindowManager.world_tracing_job = bpy.props.PointerProperty(type=WT_Job, options={"SKIP_SAVE"})
+
+
+def unregister() -> None:
+    del bpy.types.WindowManager.world_tracing_job
+    del bpy.types.Scene.world_tracing
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
