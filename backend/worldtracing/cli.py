@@ -224,7 +224,7 @@ class ProgressBar:
         print("\r" + line[:columns].ljust(columns), end="", file=sys.stderr, flush=True)
 
 
-# engines, doctor, serve ------------------------------------------------------------------------------------------
+# engines, doctor, serve, parity ----------------------------------------------------------------------------------
 
 
 def _add_json_argument(parser: argparse.ArgumentParser) -> None:
@@ -273,9 +273,24 @@ def _serve(options: argparse.Namespace) -> int:
     return serve_stdio()
 
 
+def _add_parity_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="a recorded case, or a folder of them")
+
+
+def _parity(options: argparse.Namespace) -> int:
+    from .extras import need
+
+    for package in ("torch", "einops"):
+        need(package, "torch", "run the network")
+    from .parity import main as compare
+
+    return compare([options.folder])
+
+
 COMMANDS = {
     "trace": Command("Trace photos into layered worlds.", _add_trace_arguments, _trace),
     "engines": Command("List the engines.", _add_json_argument, _engines),
     "doctor": Command("Tell what works on this machine, and the fix for what does not.", _add_json_argument, _doctor),
+    "parity": Command("Compare the network with recorded outputs.", _add_parity_arguments, _parity),
     "serve": Command("Serve the Blender add-on or another program.", _add_serve_arguments, _serve),
 }

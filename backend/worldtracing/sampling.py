@@ -153,7 +153,7 @@ def fill_noise(generator: torch.Generator, shape: Sequence[int], official: bool 
 
 def trusted_layers(mask: Tensor) -> Tensor:
     """(b, t, l, H, W) bool: a layer counts only where all layers in front of it do."""
-    return mask.cumprod(2).bool()
+    return mask.int().cumprod(2).bool()
 
 
 def _decode(x: Tensor, mask: Tensor, seeds: int, xyz_norm: str) -> tuple[Tensor, Tensor]:

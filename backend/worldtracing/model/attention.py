@@ -28,7 +28,7 @@ class Linear(nn.Linear):
     """A linear layer that takes its input in any type and computes in its weight's, or in autocast's."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not torch.is_autocast_enabled(x.device.type):
+        if x.is_meta or not torch.is_autocast_enabled(x.device.type):
             x = x.to(self.weight.dtype)
         return F.linear(x, self.weight, self.bias)
 

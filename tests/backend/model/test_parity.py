@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
+from worldtracing.cli import main as command  # noqa: E402
 from worldtracing.errors import WorldTracingError  # noqa: E402
 from worldtracing.parity import Check, main, run_parity  # noqa: E402
 
@@ -40,6 +41,13 @@ def test_another_weight_fails(tmp_path, capsys):
     save_file(weights, case / "weights.safetensors")
     assert main([str(case)]) == 1
     assert "FAIL clip/v_step0" in capsys.readouterr().out
+
+
+def test_command_line(tmp_path, capsys):
+    assert command(["parity", str(GOLDEN / "clip")]) == 0
+    assert "7 of 7 checks" in capsys.readouterr().out
+    assert command(["parity", str(tmp_path)]) == 1
+    assert "WT-MODEL-PARITY" in capsys.readouterr().err
 
 
 def test_nan_is_never_within_tolerance():
