@@ -17,6 +17,7 @@ from .errors import WorldTracingError
 from .progress import OnProgress, silent
 from .tracing import TraceRequest, check_request, trace_photo
 from .version import __version__
+from .weights import commands as weights
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -150,9 +151,6 @@ def _trace_one(request: TraceRequest, engine: Engine, target: Path, options: arg
 def _write_trace(
     request: TraceRequest, engine: Engine, target: Path, options: argparse.Namespace, on_progress: OnProgress
 ) -> dict:
-    from .export import export_exr, export_ply
-    from .export.depth_sheet import depth_sheet
-    from .export.png import write_png
     from .worker.job import check_writable
 
     def path(ending: str) -> Path:
@@ -164,10 +162,17 @@ def _write_trace(
     on_progress("Writing files", 0, 1)
     files = [world.save(path(".safetensors"))]
     if options.ply:
+        from .export import export_ply
+
         files.append(export_ply(world, path(".ply")))
     if options.exr:
+        from .export import export_exr
+
         files.append(export_exr(world, path(".exr")))
     if options.depth:
+        from .export.depth_sheet import depth_sheet
+        from .export.png import write_png
+
         files.append(write_png(path("_layers.png"), depth_sheet(world)))
     return {
         "photo": str(request.image),
@@ -292,5 +297,6 @@ COMMANDS = {
     "engines": Command("List the engines.", _add_json_argument, _engines),
     "doctor": Command("Tell what works on this machine, and the fix for what does not.", _add_json_argument, _doctor),
     "parity": Command("Compare the network with recorded outputs.", _add_parity_arguments, _parity),
+    "weights": Command("Download, convert and check released model weights.", weights.add_arguments, weights.run),
     "serve": Command("Serve the Blender add-on or another program.", _add_serve_arguments, _serve),
 }

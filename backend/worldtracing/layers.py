@@ -96,25 +96,6 @@ def confidence_from_seeds(points: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return (usable.mean(0) * agreement).astype(np.float32)
 
 
-def suggest_seed(points: np.ndarray, valid: np.ndarray) -> int:
-    """The index of the seed nearest to what all agree on and with the fewest order violations.
-
-    The cost of a seed is its mean absolute log depth difference from the seeds' median, plus its share of order
-    violations: 1 % of depth weighs as much as 1 % of wrongly ordered pairs.
-
-    Args:
-        points: (S, L, H, W, 3) as the network returns them, before any repair.
-        valid: (S, L, H, W) bool.
-    """
-    common = (valid & (points[..., 2] > 0)).all(0)
-    cost = np.array([order_violations(p, v) for p, v in zip(points, valid, strict=True)])
-    if common.any():
-        log_depth = np.log(points[:, common, 2].astype(np.float64))
-        log_depth -= np.median(log_depth, axis=1, keepdims=True)  # the overall scale is free
-        cost += np.abs(log_depth - np.median(log_depth, axis=0)).mean(1)
-    return int(cost.argmin())
-
-
 def solve_camera(points: np.ndarray, valid: np.ndarray) -> Camera | None:
     """The camera that layer 0 was seen with, principal point and both focal lengths free; None if undetermined.
 

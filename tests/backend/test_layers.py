@@ -15,7 +15,6 @@ from worldtracing.layers import (
     resample_layers,
     solve_camera,
     sort_layers,
-    suggest_seed,
     upsample_layers,
 )
 
@@ -121,14 +120,6 @@ def test_one_seed_has_no_agreement():
     points, valid = stack(2.0)
     with pytest.raises(ValueError, match="two seeds"):
         confidence_from_seeds(points[None], valid[None])
-
-
-def test_the_suggested_seed_is_neither_the_outlier_nor_the_disordered_one():
-    good, valid = stack(np.linspace(1, 2, 6), 3.0)
-    outlier, _ = stack(np.linspace(1, 2, 6)[::-1], 3.0)
-    disordered = good[::-1]
-    assert suggest_seed(np.stack([outlier, good, good]), np.stack([valid] * 3)) == 1
-    assert suggest_seed(np.stack([disordered, disordered * 3, good]), np.stack([valid] * 3)) == 2
 
 
 @pytest.mark.parametrize(

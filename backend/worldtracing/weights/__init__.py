@@ -1,0 +1,1 @@
+"""Released weights: which there are, downloading, converting, verifying, loading, and whether they fit in memory."""
