@@ -118,7 +118,7 @@ def _exif_of(image: bpy.types.Image) -> Exif:
 def _check_finite(values: np.ndarray) -> None:
     if not np.isfinite(values).all():
         raise WorldTracingError(
-            "WT-IMG-NOT-FINITE",
+            "WT-IMG-NAN",
             "The picture holds pixels that are not numbers (NaN or infinity).",
             "Repair them in the program that wrote the file, or save the picture as PNG.",
         )

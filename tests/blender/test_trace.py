@@ -1,0 +1,217 @@
+"""The installed extension traces a picture with its real worker, and bad input leaves the file as it was."""
+
+import os
+import signal
+import time
+
+import bpy
+import numpy as np
+import pytest
+
+SIZE = 96
+
+
+@pytest.fixture
+def api(submodule):
+    yield submodule("worldtracing_addon.api")
+    submodule("worldtracing_addon.client.session").shutdown()
+
+
+@pytest.fixture
+def errors(submodule):
+    return submodule("backend.worldtracing.errors")
+
+
+@pytest.fixture
+def settings(submodule):
+    return submodule("worldtracing_addon.core.settings")
+
+
+def disk_image(name="disk.png", size=SIZE, alpha=True):
+    """A red and blue disk on nothing, as an image that exists in Blender alone."""
+    v, u = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
+    inside = u**2 + v**2 < 0.16
+    pixels = np.zeros((size, size, 4), np.float32)
+    pixels[..., 0], pixels[..., 2] = 0.25 + u / 2, 0.5
+    pixels[..., 3] = inside if alpha else 1.0
+    image = bpy.data.images.new(name, size, size, alpha=True)
+    image.pixels.foreach_set(pixels.reshape(-1))
+    image.update()
+    return image, inside
+
+
+def snapshot():
+    """What is in the file, to see that nothing was left behind."""
+    kinds = ("objects", "collections", "meshes", "cameras", "images", "materials", "node_groups")
+    return {kind: sorted(block.name for block in getattr(bpy.data, kind)) for kind in kinds}
+
+
+def poll_until(trace, condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition(trace.poll()):
+        assert time.monotonic() < deadline, trace.state
+        time.sleep(0.01)
+
+
+def test_a_trace_builds_a_world_with_the_pictures_own_pixels(api, tmp_path):
+    image, inside = disk_image()
+    world = api.trace_world(image, output=tmp_path / "disk.safetensors")
+    saved = api.LayeredWorld.load(tmp_path / "disk.safetensors")
+    assert saved.metadata["image"] == "disk.png" and saved.metadata["mask_method"] == "alpha"
+    assert saved.valid[0].sum() == pytest.approx(inside.sum(), rel=0.02)
+    assert [len(layer.data.vertices) for layer in world.layers] == saved.valid.sum((1, 2)).tolist()
+    assert bpy.context.scene.camera == world.camera
+    assert api.matches_photo(bpy.context.scene)
+
+
+def test_retracing_updates_instead_of_piling_up(api, tmp_path):
+    image, _ = disk_image()
+    first = api.trace_world(image, output=tmp_path / "disk.safetensors")
+    before = snapshot()
+    second = api.trace_world(image, output=tmp_path / "disk.safetensors")
+    assert first.id == second.id
+    assert {kind: len(names) for kind, names in snapshot().items()} == {k: len(n) for k, n in before.items()}
+
+
+def test_the_operator_traces_without_a_window(api):
+    bpy.context.scene.world_tracing.image = disk_image()[0]
+    assert bpy.ops.wt.trace_world() == {"FINISHED"}
+    assert len(api.worlds(bpy.context.scene)) == 1
+    assert bpy.context.window_manager.world_tracing_job.error_code == ""
+
+
+def test_an_error_stays_in_the_panel_and_its_fix_button_works(api):
+    scene = bpy.context.scene
+    scene.world_tracing.image = disk_image(alpha=False)[0]
+    mask = bpy.data.images.new("everything", SIZE, SIZE)
+    mask.pixels.foreach_set(np.ones(SIZE * SIZE * 4, np.float32))
+    scene.world_tracing.mask = mask
+    before = snapshot()
+    with pytest.raises(RuntimeError, match="WT-IMG-FULL-MASK"):
+        bpy.ops.wt.trace_world()
+    job = bpy.context.window_manager.world_tracing_job
+    assert job.error_code == "WT-IMG-FULL-MASK" and not job.running
+    assert snapshot() == before
+    bpy.ops.wt.fix_error()
+    assert scene.world_tracing.mode == "scene" and job.error_code == ""
+
+
+@pytest.mark.parametrize("in_process", [False, True])
+def test_cancel_leaves_the_file_as_it_was(api, settings, tmp_path, in_process, monkeypatch, submodule):
+    preferences = submodule("worldtracing_addon.preferences")
+    monkeypatch.setattr(preferences, "worker_settings", lambda: settings.WorkerSettings(in_process=in_process))
+    image, _ = disk_image(size=1024)
+    before = snapshot()
+    trace = api.start_trace(image, settings=api.TraceSettings(resolution=1024), output=tmp_path / "disk.safetensors")
+    poll_until(trace, lambda state: state.status == "running")
+    trace.cancel()
+    assert trace.wait().status == "cancelled"
+    assert snapshot() == before
+    assert list(tmp_path.iterdir()) == []
+    small = api.trace_world(disk_image("small.png")[0], output=tmp_path / "small.safetensors")
+    assert len(small.layers) == 2, "the next trace works"
+
+
+def test_two_traces_at_once_are_refused_and_the_first_goes_on(api, errors, tmp_path):
+    trace = api.start_trace(disk_image()[0], output=tmp_path / "first.safetensors")
+    with pytest.raises(errors.WorldTracingError) as second:
+        api.start_trace(disk_image("other.png")[0], output=tmp_path / "second.safetensors")
+    assert second.value.code == "WT-WORKER-BUSY"
+    assert trace.wait().status == "done"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_a_killed_worker_is_reported_and_the_next_trace_starts_another(api, submodule, tmp_path):
+    session = submodule("worldtracing_addon.client.session")
+    image, _ = disk_image(size=1024)
+    before = snapshot()
+    trace = api.start_trace(image, settings=api.TraceSettings(resolution=1024), output=tmp_path / "disk.safetensors")
+    poll_until(trace, lambda state: state.status == "running")
+    os.kill(session._worker.pid, signal.SIGKILL)
+    state = trace.wait()
+    assert (state.status, state.error.code) == ("failed", "WT-WORKER-DIED")
+    assert snapshot() == before and list(tmp_path.iterdir()) == []
+    assert api.trace_world(disk_image("small.png")[0], output=tmp_path / "small.safetensors").layers
+
+
+def test_an_image_deleted_during_its_trace_loses_nothing(api, tmp_path):
+    image, _ = disk_image()
+    trace = api.start_trace(image, output=tmp_path / "disk.safetensors")
+    bpy.data.images.remove(image)
+    assert trace.wait().status == "done"
+    assert [warning.code for warning in trace.warnings] == ["WT-SCENE-IMAGE-GONE"]
+    background = trace.world.camera.data.background_images[0].image
+    assert tuple(background.size) == (SIZE, SIZE) and background.packed_file
+
+
+def test_a_scene_deleted_during_its_trace_keeps_the_result(api, tmp_path):
+    image, _ = disk_image()
+    scene = bpy.data.scenes.new("other")
+    trace = api.start_trace(image, scene=scene, output=tmp_path / "disk.safetensors")
+    bpy.data.scenes.remove(scene)
+    state = trace.wait()
+    assert (state.status, state.error.code) == ("failed", "WT-SCENE-GONE")
+    assert api.build_from_file(tmp_path / "disk.safetensors").layers
+
+
+def test_a_folder_that_cannot_be_written(api, errors, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    before = snapshot()
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.trace_world(disk_image()[0], output=tmp_path / "file" / "disk.safetensors")
+    assert caught.value.code == "WT-IO-WRITE"
+    bpy.data.images.remove(bpy.data.images["disk.png"])
+    assert snapshot() == before
+
+
+def test_a_missing_worker_python(api, errors, settings, monkeypatch, submodule, tmp_path):
+    preferences = submodule("worldtracing_addon.preferences")
+    monkeypatch.setattr(
+        preferences, "worker_settings", lambda: settings.WorkerSettings(python=tmp_path / "no" / "python")
+    )
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.trace_world(disk_image()[0], output=tmp_path / "disk.safetensors")
+    assert caught.value.code == "WT-WORKER-NO-PYTHON"
+
+
+@pytest.mark.parametrize("content", [b"this is no picture", b""])
+def test_a_text_file_named_png(api, errors, tmp_path, content):
+    path = tmp_path / "text.png"
+    path.write_bytes(content)
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.trace_world(path, output=tmp_path / "text.safetensors")
+    assert caught.value.code == "WT-SCENE-NO-PIXELS"
+    assert not bpy.data.images and not bpy.data.objects
+
+
+def test_not_a_number_in_a_float_picture(api, errors, tmp_path):
+    image = bpy.data.images.new("nan.exr", 32, 32, alpha=True, float_buffer=True)
+    pixels = np.full(32 * 32 * 4, 0.5, np.float32)
+    pixels[40] = np.nan
+    image.pixels.foreach_set(pixels)
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.trace_world(image, output=tmp_path / "nan.safetensors")
+    assert caught.value.code == "WT-IMG-NAN"
+
+
+def test_one_pixel_and_an_empty_mask(api, errors, tmp_path):
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.trace_world(bpy.data.images.new("one", 1, 1), output=tmp_path / "one.safetensors")
+    assert caught.value.code == "WT-IMG-SMALL"
+    mask = bpy.data.images.new("black", SIZE, SIZE)
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.trace_world(disk_image()[0], mask=mask, output=tmp_path / "empty.safetensors")
+    assert caught.value.code == "WT-IMG-EMPTY-MASK"
+
+
+def test_the_rendered_still_has_the_pictures_colors(api, tmp_path):
+    world = api.trace_world(disk_image()[0], output=tmp_path / "disk.safetensors")
+    engine = bpy.context.scene.render.engine
+    api.set_layers(world, Display="Surface")
+    path = api.render_still(bpy.context.scene, tmp_path / "still.png", samples=4)
+    assert bpy.context.scene.render.engine == engine
+    still = bpy.data.images.load(str(path))
+    pixels = np.empty(SIZE * SIZE * 4, np.float32)
+    still.pixels.foreach_get(pixels)
+    middle = pixels.reshape(SIZE, SIZE, 4)[SIZE // 2, SIZE // 2]
+    np.testing.assert_allclose(middle, (0.25, 0.0, 0.5, 1.0), atol=0.02)
