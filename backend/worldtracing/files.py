@@ -44,9 +44,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def temporary_path(path: Path) -> Path:
-    """Where this process writes what is to become `path`; the same folder, as only there a rename is atomic."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def temporary_path(path: Path, pid: int | None = None) -> Path:
+    """Where this process, or process `pid`, writes what is to become `path`.
+
+    In the same folder, as only there a rename is atomic.
+    """
+    return path.with_name(f".{path.name}.{pid or os.getpid()}.tmp")
 
 
 def write_error(path: str | Path, error: OSError) -> WorldTracingError:

@@ -1,0 +1,151 @@
+"""One trace inside the worker: progress out, cancel in, and every failure turned into an error message."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..engines.base import Engine, create_engine
+from ..errors import Cancelled, WorldTracingError
+from ..files import temporary_path, write_error
+from ..tracing import TraceRequest, trace_photo
+from . import protocol
+
+PROGRESS_INTERVAL_SECONDS = 1 / 30
+
+
+class Engines:
+    """Engine instances by name, kept between jobs so that weights are loaded once."""
+
+    def __init__(self) -> None:
+        self._engines: dict[str, Engine] = {}
+
+    def get(self, name: str) -> Engine:
+        if name not in self._engines:
+            self._engines[name] = create_engine(name)
+        return self._engines[name]
+
+    def names(self) -> list[str]:
+        return list(self._engines)
+
+    def free_memory(self) -> None:
+        for engine in self._engines.values():
+            engine.free_memory()
+
+
+class Job:
+    """A trace request that runs once. `run` belongs to one thread, all else may be called from another."""
+
+    def __init__(self, request: protocol.Request, send: Callable[[protocol.Message], None]) -> None:
+        values = dict(request.values)
+        self.id = request.id
+        self.output = Path(values.pop("output"))
+        self._values = values
+        self._send = send
+        self._cancelled = threading.Event()
+        self._started = time.monotonic()
+        self._sent_at = 0.0
+        self._step = ("", 0, 0)
+
+    def cancel(self) -> None:
+        """Stop before the next step."""
+        self._cancelled.set()
+
+    def remove_temporary(self) -> None:
+        """Remove the half-written result, for a worker that must leave in the middle."""
+        with contextlib.suppress(OSError):
+            temporary_path(self.output).unlink(missing_ok=True)
+
+    def facts(self) -> protocol.Message:
+        """What `status` says of this job."""
+        stage, k, n = self._step
+        return {"id": self.id, "stage": stage, "k": k, "n": n, "seconds": round(time.monotonic() - self._started, 3)}
+
+    def run(self, engines: Engines) -> protocol.Message:
+        """Do it and return the last message about it: result, cancelled or error."""
+        try:
+            return self._trace(engines)
+        except Cancelled:
+            return protocol.cancelled(self.id)
+        except WorldTracingError as error:
+            return protocol.error(self.id, error)
+        except MemoryError as error:
+            return self._failed(error, out_of_memory())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an engine may raise anything, SystemExit included, and the worker lives on
+            return self._failed(error, unexpected(error))
+
+    def _trace(self, engines: Engines) -> protocol.Message:
+        self._on_progress("Loading the engine", 0, 1)
+        request = _trace_request(self._values)
+        check_writable(self.output)
+        world = trace_photo(request, engines.get(request.engine), self._on_progress)
+        self._on_progress("Saving the result", 0, 1)
+        world.save(self.output)
+        summary = {
+            "layers": world.layers,
+            "width": world.width,
+            "height": world.height,
+            "valid_points": int(world.valid.sum()),
+            "engine": request.engine,
+            "seconds": round(time.monotonic() - self._started, 3),
+        }
+        return protocol.result(self.id, str(self.output), summary)
+
+    def _on_progress(self, stage: str, k: int, n: int) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
+        now = time.monotonic()
+        first_or_last = stage != self._step[0] or k >= n - 1
+        self._step = (str(stage), int(k), int(n))
+        if first_or_last or now - self._sent_at >= PROGRESS_INTERVAL_SECONDS:
+            self._sent_at = now
+            self._send(protocol.progress(self.id, *self._step))
+
+    def _failed(self, error: BaseException, shown: WorldTracingError) -> protocol.Message:
+        traceback.print_exception(error)  # to stderr, which the client keeps as the log
+        return protocol.error(self.id, shown)
+
+
+def _trace_request(values: Mapping) -> TraceRequest:
+    """JSON knows neither paths nor tuples."""
+    convert = {"image": Path, "mask": Path, "intrinsics": tuple}
+    return TraceRequest(**{name: convert.get(name, lambda value: value)(value) for name, value in values.items()})
+
+
+def check_writable(path: Path) -> None:
+    """Find out before a long trace, not after it, that its result cannot be written.
+
+    Raises:
+        WorldTracingError: WT-IO-WRITE or WT-IO-FULL.
+    """
+    probe = temporary_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def out_of_memory() -> WorldTracingError:
+    return WorldTracingError(
+        "WT-MEM-TRACE",
+        "There is not enough memory to trace this photo.",
+        "Choose a smaller resolution, or close other programs and trace again.",
+    )
+
+
+def unexpected(error: BaseException) -> WorldTracingError:
+    """The error for a defect: the exception's last line for the user, its traceback is in the log."""
+    last_line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1][:300]
+    return WorldTracingError(
+        "WT-WORKER-FAILED",
+        f"The worker failed: {last_line}.",
+        "Try again; if it happens again, report it with the worker's log.",
+    )
