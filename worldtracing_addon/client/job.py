@@ -1,0 +1,92 @@
+"""One trace from the main thread's side: start, poll, cancel."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...backend.worldtracing.worker import protocol
+from ...backend.worldtracing.worker.serve import busy
+from ..core import jobs
+from ..core.jobs import JobState
+from .worker import Worker
+
+CANCEL_SECONDS = 3.0
+"""A worker that has not stopped for so long after a cancel is killed; the next trace starts a new one."""
+
+
+class TraceJob:
+    """A trace on a worker that has no other; starts the worker if need be.
+
+    `request` holds the fields of the protocol's trace message but type and id; its paths must be absolute. A result
+    that comes in spite of a cancel is removed, unless the file was there before.
+    """
+
+    def __init__(self, worker: Worker, request: dict[str, Any]) -> None:
+        """
+        Raises:
+            WorldTracingError: WT-WORKER-BUSY, WT-WORKER-NO-PYTHON, WT-WORKER-REQUEST.
+        """
+        self.id = uuid.uuid4().hex
+        self.state = JobState()
+        self._worker = worker
+        self._message = protocol.trace(self.id, **request)
+        protocol.parse_request(self._message)
+        self._sent = False
+        self._kill_at: float | None = None
+        self._output = Path(request["output"])
+        self._output_existed = self._output.exists()
+        if worker.busy:
+            raise busy()
+        if not worker.started:
+            worker.start()
+        worker.busy = True
+
+    def poll(self) -> JobState:
+        """Take in what has happened; never waits."""
+        if self.state.finished:
+            return self.state
+        messages = self._worker.poll()
+        now = time.monotonic()
+        state = self.state
+        for message in messages:
+            state = jobs.fold(state, self.id, message, now)
+        self.state = jobs.tick(state, now, self._worker.silent_seconds)
+        if self.state.finished:
+            self._finish()
+        elif self._worker.hello is not None and not self._sent:
+            self._sent = True
+            self._worker.send(self._message)
+        elif self._kill_at is not None and now >= self._kill_at:
+            self._kill_at = None
+            self._worker.kill()
+        return self.state
+
+    def cancel(self) -> None:
+        """Stop; `poll` tells when it has."""
+        if self.state.finished or self.state.status == "cancelling":
+            return
+        if self._sent:
+            self.state = jobs.cancelling(self.state)
+            self._kill_at = time.monotonic() + CANCEL_SECONDS
+            self._worker.send(protocol.cancel(f"cancel-{self.id}", self.id))
+        else:
+            self.state = replace(self.state, status="cancelled")
+            self._finish()
+
+    def abandon(self) -> None:
+        """Cancel without ever polling again: the worker ends at once, and the session's next trace starts a new one."""
+        if not self.state.finished:
+            self._worker.kill()
+            self.state = replace(self.state, status="cancelled")
+            self._finish()
+
+    def _finish(self) -> None:
+        self._worker.busy = False
+        if self.state.status == "cancelled" and not self._output_existed:
+            with contextlib.suppress(OSError):
+                self._output.unlink(missing_ok=True)

@@ -1,0 +1,286 @@
+"""A worker as the main thread sees it: send and poll, neither of which ever waits.
+
+Daemon threads do the waiting. One writes requests, one reads replies into a queue and, when they end, reaps the process
+and says why; a third keeps the last lines of stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from ...backend.worldtracing.errors import WorldTracingError
+from ...backend.worldtracing.files import temporary_path
+from ...backend.worldtracing.worker import protocol
+from ...backend.worldtracing.worker.serve import serve
+from ..core.jobs import WORKER_GONE
+from .launch import open_process
+
+START_SECONDS = 60.0
+"""A worker that has neither said hello nor written to stderr for so long is stalled. A trace has no such limit."""
+
+EXIT_SECONDS = 5.0
+"""How long a process may take to end after it has closed its replies."""
+
+
+class Worker:
+    """What both kinds have in common. `busy` is for the one job that owns the worker at a time."""
+
+    def __init__(self) -> None:
+        self.hello: protocol.Message | None = None
+        self.busy = False
+        self.started = False
+        self._failure: WorldTracingError | None = None  # why this client will have no more of it
+        self._stopping = False
+        self._gone = threading.Event()
+        self._end: WorldTracingError | None = None  # how it ended, once it is gone
+        self._received: queue.SimpleQueue[protocol.Message] = queue.SimpleQueue()
+        self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._heard_at = time.monotonic()
+        self._tail: deque[str] = deque(maxlen=100)
+
+    @property
+    def alive(self) -> bool:
+        """Started, and usable as far as is known."""
+        return self.started and not (self._gone.is_set() or self._stopping or self._failure)
+
+    @property
+    def silent_seconds(self) -> float:
+        """Time since the last sign of life."""
+        return time.monotonic() - self._heard_at
+
+    def start(self) -> None:
+        """Start it; hello comes later, through `poll`."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """End it now. A message of type WORKER_GONE follows when it has ended."""
+        raise NotImplementedError
+
+    def send(self, message: protocol.Message) -> None:
+        """Queue a request. One that cannot be delivered is lost; `poll` then tells that the worker is gone."""
+        self._outgoing.put(protocol.encode(message))
+
+    def poll(self) -> list[protocol.Message]:
+        """What has arrived since the last call; one of type WORKER_GONE in every call once the worker has ended."""
+        gone = self._gone.is_set()  # asked first: what it said before comes before
+        messages = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                messages.append(self._received.get_nowait())
+        for message in messages:
+            if message["type"] == "hello":
+                self._check_hello(message)
+            elif message["type"] == "error" and self.hello is None:
+                self._fail(protocol.to_error(message))  # the launcher could not even start the worker
+        if self.alive and self.hello is None and self.silent_seconds > START_SECONDS:
+            self._fail(_stalled())
+        if gone:
+            reason = self._failure or self._end
+            messages.append({"type": WORKER_GONE, "id": None, **reason.to_dict()})
+        return messages
+
+    def stop(self, grace_seconds: float = 2.0, wait: bool = False) -> None:
+        """Ask it to end, and end it after the grace time; returns at once unless told to wait."""
+        self._stopping = True
+        self.send(protocol.shutdown("shutdown"))
+        self._outgoing.put(None)
+        if not self.started:
+            return
+        if wait:  # in this thread: Python starts no new ones while it exits
+            self._end_after(grace_seconds)
+        else:
+            threading.Thread(target=self._end_after, args=(grace_seconds,), daemon=True).start()
+
+    def stderr_tail(self) -> str:
+        """The last lines that the worker has written to stderr."""
+        return "\n".join(self._tail)
+
+    def _check_hello(self, message: protocol.Message) -> None:
+        if message.get("protocol") == protocol.PROTOCOL_VERSION:
+            self.hello = message
+        else:
+            self._fail(_wrong_protocol(message.get("protocol")))
+
+    def _fail(self, error: WorldTracingError) -> None:
+        if self._failure is None:
+            self._failure = error
+            self.kill()
+
+    def _end_after(self, grace_seconds: float) -> None:
+        if not self._gone.wait(grace_seconds):
+            self.kill()  # SIGTERM would gain nothing: the end of its requests has asked already
+
+    def _set_gone(self, end: WorldTracingError) -> None:
+        if not self._gone.is_set():
+            self._end = end
+            self._gone.set()
+
+    def _write(self, stream: BinaryIO) -> None:
+        """Write what is queued until None comes or nobody reads. Closing the stream tells the worker to end."""
+        with contextlib.suppress(OSError), stream:
+            while (line := self._outgoing.get()) is not None:
+                stream.write(line)
+                stream.flush()
+
+    def _read(self, stream: BinaryIO) -> None:
+        """Queue what arrives until the stream ends."""
+        while line := stream.readline(protocol.MAX_LINE_BYTES):
+            self._heard_at = time.monotonic()
+            try:
+                message = protocol.decode(line)
+            except WorldTracingError:  # a wrapper around Python may print; what matters comes after it
+                self._tail.append(line.decode("utf-8", "replace").rstrip())
+                continue
+            if message["type"] != "heartbeat":
+                self._received.put(message)
+
+
+class ProcessWorker(Worker):
+    """A worker in a process of its own; `command` comes from `launch.worker_command`."""
+
+    def __init__(self, command: Sequence[str], log_path: Path | None = None) -> None:
+        super().__init__()
+        self._command = list(command)
+        self._log_path = log_path
+        self._process: subprocess.Popen | None = None
+        self._outputs: list[str] = []  # result files that this process may have half written
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """
+        Raises:
+            WorldTracingError: WT-WORKER-NO-PYTHON.
+        """
+        process = self._process = open_process(self._command)
+        self.started = True
+        self._heard_at = time.monotonic()
+        log = threading.Thread(target=self._keep_log, args=(process.stderr,), daemon=True)
+        log.start()
+        threading.Thread(target=self._write, args=(process.stdin,), daemon=True).start()
+        threading.Thread(target=self._watch, args=(process, log), daemon=True).start()
+
+    def send(self, message: protocol.Message) -> None:
+        if message["type"] == "trace":
+            self._outputs.append(message["output"])
+        super().send(message)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()  # this process alone, never its group
+
+    def _watch(self, process: subprocess.Popen, log: threading.Thread) -> None:
+        with process.stdout as stream:
+            self._read(stream)
+        try:
+            process.wait(EXIT_SECONDS)
+        except subprocess.TimeoutExpired:  # it has closed its replies and lives on: of no use to anybody
+            process.kill()
+            process.wait()
+        self._outgoing.put(None)
+        log.join(1.0)  # a child of the worker may keep stderr open
+        pid = self.hello["pid"] if self.hello else process.pid  # a wrapper's pid is not the worker's
+        for output in self._outputs:
+            with contextlib.suppress(OSError):
+                temporary_path(Path(output), pid).unlink(missing_ok=True)
+        self._set_gone(_died(process.returncode, self._tail))
+
+    def _keep_log(self, stream: BinaryIO) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(stream)
+            log = None
+            if self._log_path is not None:
+                with contextlib.suppress(OSError):  # a log that cannot be written must not stop a trace
+                    self._log_path.parent.mkdir(parents=True, exist_ok=True)
+                    log = stack.enter_context(self._log_path.open("w", encoding="utf-8"))
+            while line := stream.readline(protocol.MAX_LINE_BYTES):
+                self._heard_at = time.monotonic()
+                text = line.decode("utf-8", "replace").rstrip()
+                self._tail.append(text)
+                if log is not None:
+                    with contextlib.suppress(OSError):
+                        log.write(text + "\n")
+                        log.flush()
+
+
+class InProcessWorker(Worker):
+    """The same conversation with a thread of this process, for where no process may be started.
+
+    A thread cannot be killed: after `kill` it ends with its step, and what it still says is not heard.
+    """
+
+    def start(self) -> None:
+        self.started = True
+        self._heard_at = time.monotonic()
+        requests, to_worker = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
+        from_worker, replies = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
+        threading.Thread(target=self._write, args=(to_worker,), daemon=True).start()
+        threading.Thread(target=self._watch, args=(from_worker,), daemon=True).start()
+        threading.Thread(target=self._serve, args=(requests, replies), daemon=True).start()
+
+    def kill(self) -> None:
+        self._outgoing.put(None)
+        self._set_gone(_died(None, self._tail))
+
+    def _serve(self, requests: BinaryIO, replies: BinaryIO) -> None:
+        with requests, replies:
+            serve(requests, replies)
+
+    def _watch(self, stream: BinaryIO) -> None:
+        with stream:
+            self._read(stream)
+        self._outgoing.put(None)
+        self._set_gone(_died(None, self._tail))
+
+
+def _died(exit_code: int | None, tail: Sequence[str]) -> WorldTracingError:
+    how, fix = "ended unexpectedly", "Trace again; if it happens again, report it with the worker's log."
+    if exit_code is not None and exit_code < 0:
+        how = f"was ended by {_signal_name(-exit_code)}"
+        if -exit_code == getattr(signal, "SIGKILL", None):
+            fix = "The system may have run out of memory: choose a smaller resolution, or close other programs."
+    elif exit_code is not None:
+        how = f"ended unexpectedly with exit code {_shown_code(exit_code)}"
+    said = next((line for line in reversed(tail) if line.strip()), "")
+    said = f' It last said: "{said.strip()[:200]}".' if said else ""
+    return WorldTracingError("WT-WORKER-DIED", f"The worker {how}.{said}", fix)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _shown_code(exit_code: int) -> str:
+    """Windows tells crashes as large codes, which are known in hexadecimal (0xC0000005 is an access violation)."""
+    return f"0x{exit_code:08X}" if exit_code > 0xFFFF else str(exit_code)
+
+
+def _stalled() -> WorldTracingError:
+    return WorldTracingError(
+        "WT-WORKER-STALLED",
+        f"The worker has not said hello within {START_SECONDS:g} seconds.",
+        "Check the Python that is chosen in the preferences, or clear the field to use Blender's own.",
+    )
+
+
+def _wrong_protocol(version: object) -> WorldTracingError:
+    return WorldTracingError(
+        "WT-WORKER-PROTOCOL",
+        f"The worker speaks protocol {version}, and this extension speaks {protocol.PROTOCOL_VERSION}.",
+        "Update the extension and the backend to the same version.",
+    )
