@@ -196,6 +196,8 @@ def cpu_part(report: Report, steps: int = 4) -> None:
         if precision is FP32:
             released = seconds(lambda m=model: as_released(m, rgb, mask, [42], steps), device)
             report.add(f"{name}: as released / ours, encoder in each step", released / (encode + traced), "x")
+    plain, fused = ray_attention(device)
+    report.add("cpu fast: ray attention, fused kernel / plain product", fused / plain, "x", at_least=1)
 
 
 def loading_part(report: Report, device: torch.device, blocks: int) -> None:
@@ -235,7 +237,8 @@ def gpu_part(report: Report) -> None:
     device = torch.device("cuda")
     peak = matmul_rate(device, torch.bfloat16, 8192, 8192, 8192)
     report.add(f"gpu: bf16 matmul peak of {torch.cuda.get_device_name()}", peak / 1e12, "TFLOP/s")
-    ray_attention(report, device)
+    plain, fused = ray_attention(device)
+    report.add("gpu: ray attention, fused kernel / plain product", fused / plain, "x", at_least=1)
     ours = gpu_model(report, MODELS["r75b"], peak, share=0.5)
     against_released(report, MODELS["r75b"], *ours)
     gpu_model(report, MODELS["r69l"], peak, share=0.4)
@@ -254,7 +257,7 @@ def gpu_model(report: Report, config: ModelConfig, peak: float, share: float) ->
         encode = seconds(lambda: model.condition(rgb), device)
 
     def trace(*seeds: int) -> None:
-        sample(model, conditioning, mask, seeds)
+        sample(model, conditioning, mask, seeds, config.steps)
 
     eager = seconds(lambda: trace(42), device)
     report.add(f"{config.name}: conditioning, once", encode, "s")
@@ -288,12 +291,11 @@ def against_released(report: Report, config: ModelConfig, one: float, four: floa
     report.add(f"{config.name}: as released / ours, four seeds", 4 * slow / four, "x", at_least=5)
 
 
-def ray_attention(report: Report, device: torch.device) -> None:
-    """The two ways to attend over the six tokens of a ray, at the object model's size."""
-    q, k, v = torch.randn(3, 1296, 24, 6, 64, device=device, dtype=torch.bfloat16)
+def ray_attention(device: torch.device) -> tuple[float, float]:
+    """Seconds of the two ways to attend over the six tokens of a ray in bf16, plain and fused, at the object's size."""
+    q, k, v = torch.randn(3, 1296, 24, 6, 64, device=device).bfloat16()
     plain = seconds(lambda: attention.short_attention(q, k, v), device, 9)
-    fused = seconds(lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v), device, 9)
-    report.add("gpu: ray attention, fused kernel / plain product", fused / plain, "x", at_least=1)
+    return plain, seconds(lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v), device, 9)
 
 
 def main() -> int:
