@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -43,14 +44,15 @@ def _claimed_size(path: Path) -> tuple[int, int]:
     """Width and height from the first directory of the file, read by Pillow without decoding."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    with path.open("rb") as file:
-        header = file.read(8)
-        if b"\x2b" in header[2:4]:  # BigTIFF
-            header += file.read(8)
-        directory = ImageFileDirectory_v2(header)
-        file.seek(directory.next)
-        try:
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header = file.read(8)
+            if b"\x2b" in header[2:4]:  # BigTIFF
+                header += file.read(8)
+            directory = ImageFileDirectory_v2(header)
+            file.seek(directory.next)
             directory.load(file)
             return int(directory[WIDTH]), int(directory[HEIGHT])
-        except Exception as error:  # a damaged directory makes Pillow raise nearly anything
-            raise unreadable(path) from error
+    except Exception as error:  # a damaged directory makes Pillow raise nearly anything
+        raise unreadable(path) from error
