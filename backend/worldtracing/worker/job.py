@@ -100,12 +100,15 @@ class Job:
     def _on_progress(self, stage: str, k: int, n: int) -> None:
         if self._cancelled.is_set():
             raise Cancelled
+        step = (str(stage), int(k), int(n))
+        if step == self._step:  # an engine may only want to know whether to go on
+            return
         now = time.monotonic()
         first_or_last = stage != self._step[0] or k >= n - 1
-        self._step = (str(stage), int(k), int(n))
+        self._step = step
         if first_or_last or now - self._sent_at >= PROGRESS_INTERVAL_SECONDS:
             self._sent_at = now
-            self._send(protocol.progress(self.id, *self._step))
+            self._send(protocol.progress(self.id, *step))
 
     def _failed(self, error: BaseException, shown: WorldTracingError) -> protocol.Message:
         traceback.print_exception(error)  # to stderr, which the client keeps as the log

@@ -24,10 +24,14 @@ class Base:
 
 
 class Steps(Base):
-    """`steps` steps of `seconds` each; writes one line for each step into the file `journal`."""
+    """`steps` steps of `seconds` each; writes one line for each step into the file `journal`.
+
+    Reports each step twice, as an engine may that only wants to know whether to go on.
+    """
 
     def work(self, extra, on_progress):
         for k in range(extra["steps"]):
+            on_progress("Working", k, extra["steps"])
             on_progress("Working", k, extra["steps"])
             if "journal" in extra:
                 with Path(extra["journal"]).open("a") as journal:
