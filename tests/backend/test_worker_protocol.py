@@ -2,6 +2,7 @@
 
 import json
 import string
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from worldtracing.errors import WorldTracingError
 from worldtracing.worker import protocol
+
+DOCUMENT = (Path(__file__).parents[2] / "docs/protocol.md").read_text("utf-8")
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -132,3 +135,21 @@ def test_unknown_types_are_quoted_in_short(kind):
 def test_errors_survive_the_message():
     error = WorldTracingError("WT-X", "A sentence.", "A fix.")
     assert protocol.to_error(protocol.decode(protocol.encode(protocol.error("t", error)))).args == error.args
+
+
+def test_the_document_names_all_there_is():
+    names = [*protocol._REQUESTS, *protocol._REQUESTS["trace"], *protocol.CAPABILITIES]
+    assert [name for name in names if f"`{name}`" not in DOCUMENT] == []
+    assert f"protocol version **{protocol.PROTOCOL_VERSION}**" in DOCUMENT
+    assert f"{protocol.MAX_LINE_BYTES:,} bytes" in DOCUMENT
+    assert f"every {protocol.HEARTBEAT_SECONDS:g} seconds" in DOCUMENT
+
+
+def test_the_document_s_example_speaks_the_protocol():
+    lines = [line for line in DOCUMENT.splitlines() if line.startswith(("< {", "> {"))]
+    messages = [protocol.decode(line[2:].encode()) for line in lines]
+    for line, message in zip(lines, messages, strict=True):
+        if line.startswith(">"):
+            protocol.parse_request(message)
+    assert messages[0]["protocol"] == protocol.PROTOCOL_VERSION
+    assert messages[0]["capabilities"] == list(protocol.CAPABILITIES)
