@@ -223,6 +223,8 @@ def test_the_hand_off_goes_in_and_out(tmp_path, monkeypatch):
     np.testing.assert_array_equal(load_mask(grey, 40, 24), alpha > 127)
     assert load_photo(grey).alpha is None
 
+    assert load_photo(save_pixels(tmp_path / "exif.safetensors", RGB, focal_35mm=28.5)).focal_35mm == 28.5
+
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
