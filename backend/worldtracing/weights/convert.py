@@ -7,6 +7,7 @@ any time) no more than one tensor is in memory.
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -66,9 +67,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
+        name = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise WorldTracingError(
             "WT-MODEL-PICKLE",
-            f"{path} holds Python code or objects beside tensors, and was not opened.",
+            f"{path} holds Python code or objects beside tensors{f' ({name[1]})' if name else ''} and was not opened.",
             "Use the checkpoint from the model's own page. Never open such a file from a source you do not trust.",
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError) as error:
@@ -120,7 +122,7 @@ def _stream(state: Mapping[str, Tensor], specs: list[TensorSpec], on_progress: O
     for k, spec in enumerate(specs):
         on_progress("Converting", k, len(specs))
         tensor = state[spec.name].detach().to(torch.bfloat16 if spec.dtype == "BF16" else torch.float32)
-        if not torch.isfinite(tensor).all():
+        if not all(extreme.isfinite() for extreme in tensor.aminmax()):  # one pass; NaN counts as extreme
             raise WorldTracingError(
                 "WT-MODEL-NAN",
                 f"The weights contain numbers that are not finite, first in {spec.name}.",

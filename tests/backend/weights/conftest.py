@@ -7,14 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-torch = pytest.importorskip("torch")
-
-from worldtracing.model import config as model_config  # noqa: E402
-from worldtracing.model.config import EncoderConfig, ModelConfig  # noqa: E402
-from worldtracing.weights import catalogue  # noqa: E402
-from worldtracing.weights.catalogue import ReleasedModel  # noqa: E402
-from worldtracing.weights.network import build_on_meta  # noqa: E402
-from worldtracing.weights.store import WeightStore  # noqa: E402
+from worldtracing.model import config as model_config
+from worldtracing.model.config import EncoderConfig, ModelConfig
+from worldtracing.weights import catalogue
+from worldtracing.weights.catalogue import ReleasedModel
+from worldtracing.weights.network import build_on_meta
+from worldtracing.weights.store import WeightStore
 
 SMALL = {"image_size": 28, "layers": 2, "width": 24, "heads": 2, "head_blocks": 3}
 SMALL_ENCODER = EncoderConfig(width=16, depth=4, heads=2, pos_grid=3)
@@ -49,6 +47,8 @@ def store(tmp_path):
 def make_state():
     """A function from a configuration to a state dict with values that bf16 cannot hold exactly."""
 
+    torch = pytest.importorskip("torch")
+
     def make(config, seed=0):
         generator = torch.Generator().manual_seed(seed)
         shapes = {key: tensor.shape for key, tensor in build_on_meta(config).state_dict().items()}
@@ -65,7 +65,7 @@ def state(make_state):
 @pytest.fixture
 def checkpoint(tmp_path, state):
     path = tmp_path / "model.pt"
-    torch.save({"model_state_dict": state}, path)
+    pytest.importorskip("torch").save({"model_state_dict": state}, path)
     return path
 
 
