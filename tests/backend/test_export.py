@@ -64,7 +64,7 @@ def test_ply_of_some_layers_and_of_none(tmp_path):
     world = make_world(scale="metric")
     vertices, header = read_ply(export_ply(world, tmp_path / "world.ply", layers=[2]))
     assert len(vertices) == world.valid[2].sum() and set(vertices["layer"]) == {2}
-    assert "comment units: metres" in header
+    assert "comment units: meters" in header
     assert len(read_ply(export_ply(world, tmp_path / "none.ply", layers=[]))[0]) == 0
 
 

@@ -38,7 +38,7 @@ def decode_exr(path: Path) -> Decoded:
             return _decode_part(path, part, names)
     raise WorldTracingError(
         "WT-IMG-CHANNELS",
-        f"{path.name} has no colour channels, only {', '.join(sorted(parts[0].channels)) or 'none'}.",
+        f"{path.name} has no color channels, only {', '.join(sorted(parts[0].channels)) or 'none'}.",
         "Export it with R, G and B, or with Y.",
     )
 
@@ -50,7 +50,7 @@ def _decode_part(path: Path, part, names: list[str]) -> Decoded:
     alpha = part.channels[alpha_name].pixels if alpha_name in part.channels else None
     planes = [*pixels.values(), *([alpha] if alpha is not None else [])]
     if len({plane.shape for plane in planes}) > 1:
-        raise damaged(path, ValueError("its colour channels have different sizes"))
+        raise damaged(path, ValueError("its color channels have different sizes"))
     light = np.stack([pixels[names[i % len(names)]] for i in range(3)], -1).astype(np.float32)
     check_finite(path, light)
     if alpha is not None:

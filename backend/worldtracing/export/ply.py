@@ -34,7 +34,7 @@ def export_ply(world: LayeredWorld, path: str | Path, layers: Sequence[int] | No
         "ply",
         "format binary_little_endian 1.0",
         "comment World Tracing: OpenCV camera frame, x right, y down, z forward, the camera at the origin",
-        f"comment units: {'metres' if world.scale == 'metric' else 'relative'}",
+        f"comment units: {'meters' if world.scale == 'metric' else 'relative'}",
         f"element vertex {len(vertices)}",
         *(f"property {PLY_TYPES[kind[-2:]]} {name}" for name, kind in fields),
         "end_header\n",
