@@ -76,10 +76,9 @@ def test_blender_imports_the_ply(tmp_path):
 import bpy, json, sys
 bpy.ops.wm.ply_import(filepath=sys.argv[1])
 mesh = bpy.context.object.data
-found = {"count": len(mesh.vertices), "point": list(mesh.vertices[-1].co), "layer": None}
+found = {"count": len(mesh.vertices), "point": list(mesh.vertices[-1].co)}
 found["colour"] = list(mesh.color_attributes[0].data[-1].color)
-if "layer" in mesh.attributes:
-    found["layer"] = mesh.attributes["layer"].data[-1].value
+found["layer"] = mesh.attributes["layer"].data[-1].value
 print("FOUND" + json.dumps(found))
 """
     # In a process of its own, as importing bpy changes the one that runs the tests.
@@ -89,7 +88,7 @@ print("FOUND" + json.dumps(found))
     assert found["count"] == world.valid.sum()
     np.testing.assert_allclose(found["point"], world.points[layer, row, column], rtol=1e-6)
     np.testing.assert_allclose(found["colour"][:3], srgb_to_linear(world.rgb[row, column]), atol=1e-4)
-    assert found["layer"] in (layer, None)  # Blender reads custom attributes since 4.3
+    assert found["layer"] == layer
 
 
 @pytest.mark.parametrize("confidence", [True, False])
