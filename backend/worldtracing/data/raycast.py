@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..camera import Camera
-from ..errors import WorldTracingError
+from ..extras import need
 from ..world import MAX_LAYERS
 from .mesh import Mesh
 
@@ -87,21 +87,14 @@ class RayCaster:
             object_size: what `MERGE` and `ATTACHED` are relative to; the mesh's longest side where not given.
 
         Raises:
-            WorldTracingError: WT-ENV-PACKAGE when embreex is not installed.
+            WorldTracingError: WT-ENV-PACKAGE when embreex is not installed (extra "train").
         """
-        try:
-            from embreex.mesh_construction import TriangleMesh
-            from embreex.rtcore_scene import EmbreeScene
-        except ImportError as error:
-            raise WorldTracingError(
-                "WT-ENV-PACKAGE",
-                "Ray casting needs the package embreex, which is not installed.",
-                'Install it with: pip install "worldtracing[train]"',
-            ) from error
+        scene = need("embreex.rtcore_scene", "train", "cast rays").EmbreeScene
+        triangles = need("embreex.mesh_construction", "train", "cast rays").TriangleMesh
         self.mesh = mesh
         self.object_size = mesh.size if object_size is None else object_size
-        self._scene = EmbreeScene()
-        TriangleMesh(self._scene, _parted(mesh), np.ascontiguousarray(mesh.faces, np.int32))
+        self._scene = scene()
+        triangles(self._scene, _parted(mesh), np.ascontiguousarray(mesh.faces, np.int32))
 
     def closest(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The nearest hit of each ray.

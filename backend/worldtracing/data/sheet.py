@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import WorldTracingError
+from ..extras import need
 from ..files import write_atomically
 from .scenes import Sample
 
@@ -40,17 +40,10 @@ def write_sheet(path: str | Path, rows: Iterable[Sequence[np.ndarray]], columns:
     """
     import io
 
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise WorldTracingError(
-            "WT-ENV-PACKAGE",
-            "Picture sheets need Pillow, which is not installed.",
-            "Install it with: pip install pillow",
-        ) from error
+    image = need("PIL.Image", "image", "write a picture sheet")
     strips = [np.concatenate(row, 1) for row in rows]
     strips += [np.zeros_like(strips[0])] * (-len(strips) % columns)
     lines = [np.concatenate(strips[k : k + columns], 1) for k in range(0, len(strips), columns)]
     buffer = io.BytesIO()
-    Image.fromarray(np.concatenate(lines, 0)).save(buffer, "PNG")
+    image.fromarray(np.concatenate(lines, 0)).save(buffer, "PNG")
     return write_atomically(path, buffer.getvalue())
