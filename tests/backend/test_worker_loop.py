@@ -1,9 +1,11 @@
 """The worker's loop over pipes in this process: it answers everything and survives everything."""
 
+import itertools
 import json
 import os
 import platform
 import threading
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from worker_help import DEADLINE_SECONDS, Loop, write_photo
 
 import worldtracing
-from worldtracing.worker import protocol
+from worldtracing.engines.base import EngineInfo
+from worldtracing.worker import job, protocol
 from worldtracing.worker.serve import serve
 from worldtracing.world import LayeredWorld
 
@@ -194,6 +197,32 @@ def test_any_fields(sturdy_loop, kind, fields, id):
     assert reply["type"] in ("error", "ok", "status")
     if kind in ("trace", "hello", "progress"):
         assert reply["code"] == "WT-WORKER-REQUEST"
+
+
+class Endless:
+    """An engine that only a cancel stops."""
+
+    info = EngineInfo("endless", "Endless", "For tests.")
+
+    def trace(self, image, mask, camera, options, on_progress):
+        for k in itertools.count():
+            on_progress("Working", k, k + 2)
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("end", ["input", "shutdown"])
+def test_the_end_cancels_a_running_trace(loop, tmp_path, monkeypatch, end):
+    """Without leaving the process: it may be Blender's."""
+    monkeypatch.setattr(job, "create_engine", lambda name: Endless())
+    output = tmp_path / "world.safetensors"
+    loop.tell(protocol.trace("t", str(write_photo(tmp_path / "photo.png")), str(output)))
+    loop.hear_until("progress", stage="Working")
+    if end == "input":
+        loop.requests.close()
+    else:
+        loop.tell(protocol.shutdown("bye"))
+    loop.hear_until("cancelled", id="t")
+    assert not output.exists()
 
 
 def test_heartbeats_come_without_being_asked(monkeypatch):

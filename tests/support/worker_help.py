@@ -64,10 +64,12 @@ class Conversation:
             if message is None or message["type"] != "heartbeat":
                 return message
 
-    def hear_until(self, type):
-        """All messages up to the first of this type."""
+    def hear_until(self, type, **fields):
+        """All messages up to the first of this type that has these fields."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
         heard = [self.hear()]
-        while heard[-1]["type"] != type:
+        while not {"type": type, **fields}.items() <= heard[-1].items():
+            assert time.monotonic() < deadline, f"no {type} {fields} came"
             heard.append(self.hear())
         return heard
 
