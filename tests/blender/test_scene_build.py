@@ -177,7 +177,7 @@ def test_worlds_share_group_and_materials(scene_modules):
     shared = census()
     scene_modules.make(name="b")
     now = census()
-    assert (now["node_groups"], now["materials"]) == (shared["node_groups"], shared["materials"]) == (1, 2)
+    assert (now["node_groups"], now["materials"]) == (shared["node_groups"], shared["materials"]) == (2, 2)
 
 
 @pytest.mark.parametrize("name", ["Katze im Schnee.png", "猫" * 40, "x" * 200, "a/b\nc", ""])
@@ -261,7 +261,7 @@ def test_removing_a_world_keeps_what_the_artist_added(scene_modules):
     assert scene_modules.worlds.worlds(bpy.context.scene) == [other]
     assert guest.name in bpy.context.scene.collection.objects and guest.matrix_world == place
     scene_modules.build.remove_world(other)
-    shared = {"objects": 1, "materials": 2, "node_groups": 1}  # the guest, and what worlds share
+    shared = {"objects": 1, "materials": 2, "node_groups": 2}  # the guest, and what worlds share
     assert census() == {kind: count + shared.get(kind, 0) for kind, count in before.items()}
 
 
@@ -269,13 +269,15 @@ def test_a_group_of_another_version_is_replaced_and_keeps_its_values(scene_modul
     objects = scene_modules.make(name="old")
     scene_modules.worlds.set_layer_inputs(objects, Display="Surface", Point_Radius=2.0)
     old = scene_modules.worlds.layer_modifier(objects.layers[0]).node_group
-    old["wt_version"] = 0
+    for group in bpy.data.node_groups:
+        group["wt_version"] = 0
+    old.name = "older"
     scene_modules.make(name="new")
     modifier = scene_modules.worlds.layer_modifier(objects.layers[0])
     assert modifier.node_group["wt_version"] == scene_modules.layer_group.VERSION
     assert scene_modules.compat.get_modifier_input(modifier, "Display") == "Surface"
     assert scene_modules.compat.get_modifier_input(modifier, "Point Radius") == 2.0
-    assert len(bpy.data.node_groups) == 1
+    assert len(bpy.data.node_groups) == 2
 
 
 def test_saved_file_opens_with_everything(scene_modules, tmp_path):

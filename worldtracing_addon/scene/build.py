@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import bpy
-import numpy as np
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.world import FORMAT, LayeredWorld
@@ -74,15 +73,16 @@ def build_world(
     photo_id = _photo_id(photo)
     objects = find_traced(scene, name, photo_id) or WorldObjects(scene.name, uuid4().hex)
     frame, background = _frame(world, photo)
+    bounds = _Bounds.of(world)
     with Transaction() as transaction:
         meshes = layer_meshes(transaction, world, name)
         background = _background(transaction, background, world, name)
         _ensure_collections(transaction, scene, objects, name, photo_id)
-        root = _ensure_root(transaction, objects, name, meshes, options)
+        root = _ensure_root(transaction, objects, name, bounds, options)
         transaction.set_properties(root, **_properties(world, name, source))
-        update_layers(transaction, objects, root, meshes, _layer_inputs(world, frame), options.display)
+        update_layers(transaction, objects, root, meshes, _layer_inputs(world, frame, bounds), options.display)
         camera = _ensure_camera(transaction, objects, root, name)
-        match_camera(transaction, camera, frame, _depths(world), background)
+        match_camera(transaction, camera, frame, bounds.forward, background)
         if options.use_camera:
             look_through(scene, camera, transaction)
     return objects
@@ -141,14 +141,23 @@ def _background(
     return photo
 
 
-def _depths(world: LayeredWorld) -> tuple[float, float]:
-    depths = world.points[..., 2][world.valid]
-    return float(depths.min()), float(depths.max())
+@dataclass(frozen=True)
+class _Bounds:
+    """(lowest, highest) of the valid points along OpenCV's right, down and forward."""
+
+    right: tuple[float, float]
+    down: tuple[float, float]
+    forward: tuple[float, float]
+
+    @classmethod
+    def of(cls, world: LayeredWorld) -> _Bounds:
+        axes = (world.points[..., axis][world.valid] for axis in range(3))
+        return cls(*((float(values.min()), float(values.max())) for values in axes))
 
 
-def _layer_inputs(world: LayeredWorld, frame: Frame) -> dict[str, Any]:
+def _layer_inputs(world: LayeredWorld, frame: Frame, bounds: _Bounds) -> dict[str, Any]:
     """The inputs of the node group that belong to the world."""
-    near, far = _depths(world)
+    near, far = bounds.forward
     low, high = frame.uv_window()
     return {
         "Width": world.width,
@@ -200,7 +209,7 @@ def _ensure_root(
     transaction: Transaction,
     objects: WorldObjects,
     name: str,
-    meshes: dict[int, bpy.types.Mesh],
+    bounds: _Bounds,
     options: BuildOptions,
 ) -> bpy.types.Object:
     root = objects.root
@@ -208,20 +217,8 @@ def _ensure_root(
         root = new_object(transaction, objects, "world", fit_name(name), "root", None)
         root.empty_display_type, root.empty_display_size = "ARROWS", 0.25
         if options.on_ground:
-            root.location = _ground_location(meshes)
+            root.location = -sum(bounds.right) / 2, -sum(bounds.forward) / 2, bounds.down[1]
     return root
-
-
-def _ground_location(meshes: dict[int, bpy.types.Mesh]) -> tuple[float, float, float]:
-    """Where the root must be for the lowest point to be on the ground and the points to be centered above it."""
-    corners = []
-    for mesh in meshes.values():
-        values = np.empty(len(mesh.vertices) * 3, np.float32)
-        mesh.attributes["position"].data.foreach_get("vector", values)
-        positions = values.reshape(-1, 3)
-        corners += [positions.min(0), positions.max(0)]
-    low, high = np.min(corners, 0), np.max(corners, 0)
-    return -(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2]
 
 
 def _ensure_camera(

@@ -14,7 +14,7 @@ from .points import COLOR, LAYER
 from .surface_nodes import surface_branch
 from .transaction import Transaction
 
-NAME, VERSION = "World Tracing Layer", 1
+NAME, SURFACE_NAME, VERSION = "World Tracing Layer", "World Tracing Surface", 1
 DISPLAYS = ("Points", "Surface")
 COLOR_SOURCES = ("Photo", "Layer", "Depth")
 
@@ -48,21 +48,20 @@ _CAMERA_SOCKETS: tuple[tuple[str, str, Any, Any, Any, str], ...] = (
     ("UV Max", "Vector", (1, 1, 0), None, None, "UV of the traced picture's top right corner in the photo"),
 )
 
-CAMERA_INPUTS = tuple(socket[0] for socket in _CAMERA_SOCKETS)
-"""Inputs that belong to the world and follow a retrace; the others are the artist's."""
+_SURFACE_INPUTS = ("Depth Jump", "Width", "Height", "Focal X", "Focal Y", "Center X", "Center Y", "UV Min", "UV Max")
 
 
 def ensure_group(transaction: Transaction) -> bpy.types.NodeTree:
     """The shared group, built where this file has none of this version; layers that use another version get it."""
-    local = [group for group in bpy.data.node_groups if group.get("wt_group") == NAME and not group.library]
-    for group in local:
-        if group["wt_version"] == VERSION:
+    ours = [group for group in bpy.data.node_groups if group.get("wt_group") and not group.library]
+    for group in ours:
+        if (group["wt_group"], group["wt_version"]) == (NAME, VERSION):
             return group
     group = _new_group(transaction)
     for modifier in [modifier for part in bpy.data.objects for modifier in part.modifiers if modifier.type == "NODES"]:
-        if modifier.node_group in local:
+        if modifier.node_group in ours:
             _change_group(transaction, modifier, group)
-    for other in local:
+    for other in ours:
         transaction.superfluous(other)
     return group
 
@@ -83,21 +82,39 @@ def _change_group(transaction: Transaction, modifier: bpy.types.NodesModifier, g
 
 
 def _new_group(transaction: Transaction) -> bpy.types.NodeTree:
-    group = transaction.made(bpy.data.node_groups.new(NAME, "GeometryNodeTree"))
-    group["wt_group"], group["wt_version"] = NAME, VERSION
+    group = _new_tree(transaction, NAME)
     group.is_modifier = True
-    group.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
-    group.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
     sockets = {spec[0]: _new_socket(group, spec) for spec in _SOCKETS}
     panel = group.interface.new_panel("Camera", description="Set by the trace", default_closed=True)
     for spec in _CAMERA_SOCKETS:
         _new_socket(group, spec, panel)
     sockets["Material"].default_value = ensure_material(transaction, UNLIT)
     sockets["Lit Material"].default_value = ensure_material(transaction, LIT)
-    _build(NodeGraph(group))
+    _build(NodeGraph(group), _new_surface(transaction))
     sockets["Display"].default_value = "Points"  # a menu knows its items once it is linked
     sockets["Color Source"].default_value = "Photo"
     _arrange(group)
+    return group
+
+
+def _new_surface(transaction: Transaction) -> bpy.types.NodeTree:
+    """The surface as a group of its own: two small trees are built faster than a large one, and read better."""
+    group = _new_tree(transaction, SURFACE_NAME)
+    specs = {spec[0]: spec for spec in _SOCKETS + _CAMERA_SOCKETS}
+    for name in _SURFACE_INPUTS:
+        _new_socket(group, specs[name])
+    graph = NodeGraph(group)
+    inputs = graph.add("NodeGroupInput").outputs
+    graph.add("NodeGroupOutput", surface_branch(graph, inputs, inputs["Geometry"]))
+    _arrange(group)
+    return group
+
+
+def _new_tree(transaction: Transaction, name: str) -> bpy.types.NodeTree:
+    group = transaction.made(bpy.data.node_groups.new(name, "GeometryNodeTree"))
+    group["wt_group"], group["wt_version"] = name, VERSION
+    for direction in ("OUTPUT", "INPUT"):
+        group.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
     return group
 
 
@@ -116,7 +133,7 @@ def _new_socket(group: bpy.types.NodeTree, spec: tuple, panel: Any = None) -> An
     return socket
 
 
-def _build(graph: NodeGraph) -> None:
+def _build(graph: NodeGraph, surface: bpy.types.NodeTree) -> None:
     inputs = graph.add("NodeGroupInput").outputs
     depth = graph.separate(graph.add("GeometryNodeInputPosition"))[1]
     kept = graph.add(
@@ -126,11 +143,17 @@ def _build(graph: NodeGraph) -> None:
         settings={"domain": "POINT"},
     )
     colored = graph.store(kept, COLOR, _color(graph, inputs, depth), "FLOAT_COLOR", "POINT")
+    faces = graph.add(
+        "GeometryNodeGroup",
+        settings={"node_tree": surface},
+        Geometry=colored,
+        **{name.replace(" ", "_"): inputs[name] for name in _SURFACE_INPUTS},
+    )
     display = graph.add("GeometryNodeMenuSwitch", settings={"data_type": "GEOMETRY"})
     compat.name_menu_items(display, DISPLAYS)
     for socket, value in zip(
         display.inputs,
-        (inputs["Display"], _points(graph, inputs, colored, depth), surface_branch(graph, inputs, colored)),
+        (inputs["Display"], _points(graph, inputs, colored, depth), faces),
         strict=False,
     ):
         graph.feed(socket, value)
@@ -193,6 +216,8 @@ def _arrange(group: bpy.types.NodeTree) -> None:
         if not moved:
             break
     rows: dict[int, int] = {}
-    for node, x in column.items():
-        node.location = (220 * x, -180 * rows.get(x, 0))
+    places = []
+    for x in column.values():
+        places += [220.0 * x, -180.0 * rows.get(x, 0)]
         rows[x] = rows.get(x, 0) + 1
+    group.nodes.foreach_set("location", places)  # one by one, each would update the whole tree

@@ -24,7 +24,8 @@ class NodeGraph:
         """
         node = self.tree.nodes.new(kind)
         for name, value in (settings or {}).items():
-            setattr(node, name, value)
+            if getattr(node, name) != value:  # each change updates the whole tree
+                setattr(node, name, value)
         visible = [socket for socket in node.inputs if socket.enabled]
         for socket, value in zip(visible, values, strict=False):
             self.feed(socket, value)
@@ -38,7 +39,7 @@ class NodeGraph:
             value = first_output(value)
         if isinstance(value, bpy.types.NodeSocket):
             self.tree.links.new(value, socket)
-        elif value is not None:
+        elif value is not None and socket.default_value != value:
             socket.default_value = value
 
     def math(self, operation: str, *values: Any) -> bpy.types.NodeSocket:

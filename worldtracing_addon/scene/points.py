@@ -28,18 +28,20 @@ def layer_meshes(transaction: Transaction, world: LayeredWorld, name: str) -> di
     pixels = np.stack([columns, rows], -1).reshape(-1, 2)
     meshes = {}
     for layer in range(world.layers):
-        chosen = np.flatnonzero(world.valid[layer])
-        if not len(chosen):
+        valid = world.valid[layer].reshape(-1)
+        count = int(np.count_nonzero(valid))
+        if count == 0:
             continue
         mesh = transaction.made(bpy.data.meshes.new(fit_name(name, f" L{layer + 1}")))
-        mesh.vertices.add(len(chosen))
-        _write(mesh, POSITION, "FLOAT_VECTOR", "vector", to_blender(world.points[layer].reshape(-1, 3)[chosen]))
-        _write(mesh, COLOR, "FLOAT_COLOR", "color", colors[chosen])
-        _write(mesh, LAYER, "INT", "value", np.full(len(chosen), layer, np.int32))
-        _write(mesh, PIXEL, "FLOAT2", "vector", pixels[chosen])
-        confidence = np.ones(len(chosen), np.float32)
+        mesh.vertices.add(count)
+        positions = world.points[layer].reshape(-1, 3).compress(valid, 0)
+        confidence = np.ones(count, np.float32)
         if world.confidence is not None:
-            confidence = world.confidence[layer].reshape(-1)[chosen]
+            confidence = world.confidence[layer].reshape(-1).compress(valid)
+        _write(mesh, POSITION, "FLOAT_VECTOR", "vector", to_blender(positions))
+        _write(mesh, COLOR, "FLOAT_COLOR", "color", colors.compress(valid, 0))
+        _write(mesh, LAYER, "INT", "value", np.full(count, layer, np.int32))
+        _write(mesh, PIXEL, "FLOAT2", "vector", pixels.compress(valid, 0))
         _write(mesh, CONFIDENCE, "FLOAT", "value", confidence)
         mesh.color_attributes.active_color = mesh.color_attributes[COLOR]
         mesh.update()

@@ -18,23 +18,22 @@ INDEX, DEPTH = "wt_index", "wt_depth"
 
 def surface_branch(graph: NodeGraph, inputs: Any, points: Any) -> Any:
     """The surface's geometry from the layer's vertices `points`."""
-    column, row = _grid_coordinates(graph, inputs)
-    cells = _cells(graph, inputs, points, column, row)
+    size = graph.combine(inputs["Width"], inputs["Height"], 0.0)
+    pixel = _grid_coordinates(graph, size)
+    cells = _cells(graph, inputs, points, pixel)
     torn = _tear(graph, cells, inputs["Depth Jump"])
-    placed = _place(graph, inputs, torn, column, row)
+    placed = _place(graph, inputs, torn, pixel, size)
     smooth = graph.add("GeometryNodeSetShadeSmooth", placed)
     return _with_active_color(graph, graph.add("GeometryNodeRemoveAttribute", Geometry=smooth, Name=INDEX), points)
 
 
-def _grid_coordinates(graph: NodeGraph, inputs: Any) -> tuple[Any, Any]:
-    """Column and row in pixels of the flat grid, whose y runs up so that its faces look at the camera."""
-    x, y, _ = graph.separate(graph.add("GeometryNodeInputPosition"))
-    column = graph.math("ADD", x, graph.math("MULTIPLY", inputs["Width"], 0.5))
-    row = graph.math("SUBTRACT", graph.math("MULTIPLY", inputs["Height"], 0.5), y)
-    return column, row
+def _grid_coordinates(graph: NodeGraph, size: Any) -> Any:
+    """(column, row, 0) in pixels of the flat grid, whose y runs up so that its faces look at the camera."""
+    middle = graph.vector("MULTIPLY", size, (0.5, 0.5, 0))
+    return graph.vector("MULTIPLY_ADD", graph.add("GeometryNodeInputPosition"), (1, -1, 0), middle)
 
 
-def _cells(graph: NodeGraph, inputs: Any, points: Any, column: Any, row: Any) -> Any:
+def _cells(graph: NodeGraph, inputs: Any, points: Any, pixel: Any) -> Any:
     """The flat cells of the pixels that have a point, with what the point carries."""
     grid = graph.add(
         "GeometryNodeMeshGrid",
@@ -43,13 +42,12 @@ def _cells(graph: NodeGraph, inputs: Any, points: Any, column: Any, row: Any) ->
         graph.math("ADD", inputs["Width"], 1.0),
         graph.math("ADD", inputs["Height"], 1.0),
     )
-    pixel = graph.attribute(PIXEL, "FLOAT_VECTOR")
-    flat = graph.add("GeometryNodeSetPosition", Geometry=points, Position=pixel)
-    center = graph.combine(column, row, 0.0)
-    nearest = graph.add("GeometryNodeSampleNearest", flat, center, settings={"domain": "POINT"})
+    home = graph.attribute(PIXEL, "FLOAT_VECTOR")
+    flat = graph.add("GeometryNodeSetPosition", Geometry=points, Position=home)
+    nearest = graph.add("GeometryNodeSampleNearest", flat, pixel, settings={"domain": "POINT"})
     cells = graph.store(grid, INDEX, nearest, "INT", "FACE")
     index = graph.attribute(INDEX, "INT")
-    off = graph.vector("DISTANCE", graph.sample(points, pixel, index, "FLOAT_VECTOR"), center)
+    off = graph.vector("DISTANCE", graph.sample(points, home, index, "FLOAT_VECTOR"), pixel)
     off = off.node.outputs["Value"]
     cells = graph.add(
         "GeometryNodeDeleteGeometry",
@@ -117,19 +115,17 @@ def _tear(graph: NodeGraph, cells: Any, jump: Any) -> Any:
     return graph.add("GeometryNodeSplitEdges", cells, selection)
 
 
-def _place(graph: NodeGraph, inputs: Any, cells: Any, column: Any, row: Any) -> Any:
+def _place(graph: NodeGraph, inputs: Any, cells: Any, pixel: Any, size: Any) -> Any:
     """Write the UV map, then move the flat corners to their places in the world."""
-    along = graph.combine(
-        graph.math("DIVIDE", column, inputs["Width"]),
-        graph.math("SUBTRACT", 1.0, graph.math("DIVIDE", row, inputs["Height"])),
-        0.0,
-    )
+    along = graph.vector("MULTIPLY_ADD", graph.vector("DIVIDE", pixel, size), (1, -1, 0), (0, 1, 0))
     span = graph.vector("SUBTRACT", inputs["UV Max"], inputs["UV Min"])
     uv = graph.vector("MULTIPLY_ADD", along, span, inputs["UV Min"])
     cells = graph.store(cells, "UVMap", uv, "FLOAT2", "CORNER")
     nearness = graph.math("DIVIDE", 1.0, graph.attribute(DEPTH, "FLOAT"))
     depth = graph.math("DIVIDE", 1.0, graph.on_domain(nearness, "FLOAT", "FACE"))
+    column, row, _ = graph.separate(pixel)
     right = graph.math("DIVIDE", graph.math("SUBTRACT", column, inputs["Center X"]), inputs["Focal X"])
     up = graph.math("DIVIDE", graph.math("SUBTRACT", inputs["Center Y"], row), inputs["Focal Y"])
-    position = graph.combine(graph.math("MULTIPLY", right, depth), depth, graph.math("MULTIPLY", up, depth))
+    position = graph.vector("SCALE", graph.combine(right, 1.0, up))
+    graph.feed(position.node.inputs["Scale"], depth)
     return graph.add("GeometryNodeSetPosition", Geometry=cells, Position=position)
