@@ -16,6 +16,7 @@ from .engines.base import ENGINES, MODES, Engine, create_engine
 from .errors import WorldTracingError
 from .progress import OnProgress, silent
 from .tracing import TraceRequest, check_request, trace_photo
+from .training import commands as training
 from .version import __version__
 from .weights import commands as weights
 
@@ -298,5 +299,6 @@ COMMANDS = {
     "doctor": Command("Tell what works on this machine, and the fix for what does not.", _add_json_argument, _doctor),
     "parity": Command("Compare the network with recorded outputs.", _add_parity_arguments, _parity),
     "weights": Command("Download, convert and check released model weights.", weights.add_arguments, weights.run),
+    "train": Command("Train the bundled model, or continue its training.", training.add_arguments, training.run),
     "serve": Command("Serve the Blender add-on or another program.", _add_serve_arguments, _serve),
 }

@@ -86,7 +86,7 @@ def object_input(
     """
     alpha = _as_alpha(rgb, alpha)
     window = foreground_window([alpha], ratio)
-    rgb, alpha = _crop(rgb, window), _crop(alpha, window)
+    rgb, alpha = crop_to(rgb, window), crop_to(alpha, window)
     rgb, alpha = _resize(composite(rgb, alpha, background), alpha, size)
     mask = alpha > 127
     if erode_pixels:
@@ -109,7 +109,7 @@ def scene_input(rgb: np.ndarray, alpha: np.ndarray, size: int, keep_aspect: bool
         return NetworkInput(rgb, alpha > 127, window)
     side = max(width, height)
     window = Window(-((side - width) // 2), -((side - height) // 2), side, side, width, height)
-    rgb, alpha = _resize(_crop(rgb, window, mode="edge"), _crop(alpha, window), size)
+    rgb, alpha = _resize(crop_to(rgb, window, mode="edge"), crop_to(alpha, window), size)
     return NetworkInput(rgb, alpha > 127, window)
 
 
@@ -131,7 +131,7 @@ def clip_input(
     inputs = []
     for rgb, alpha in zip(frames, alphas, strict=True):
         window = Window(common.x0, common.y0, common.width, common.height, alpha.shape[1], alpha.shape[0])
-        rgb, alpha = _resize(_crop(rgb, window), _crop(alpha, window), size)
+        rgb, alpha = _resize(crop_to(rgb, window), crop_to(alpha, window), size)
         mask = alpha > 127
         rgb = np.where(mask[..., None], rgb, np.array(background, np.uint8))
         inputs.append(NetworkInput(rgb, mask, window))
@@ -219,7 +219,7 @@ def _bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
 
 
-def _crop(image: np.ndarray, window: Window, mode: str = "constant") -> np.ndarray:
+def crop_to(image: np.ndarray, window: Window, mode: str = "constant") -> np.ndarray:
     """The window of an image, padded by zeros or (mode "edge") its border where it reaches beyond."""
     pads, slices = [], []
     for start, length, size in ((window.y0, window.height, image.shape[0]), (window.x0, window.width, image.shape[1])):

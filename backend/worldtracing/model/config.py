@@ -236,11 +236,11 @@ BUNDLED = ModelConfig(
 BUNDLED_LARGE = replace(
     BUNDLED,
     name="bundled-large",
-    width=384,
+    width=320,
     blocks=6,
-    heads=6,
-    encoder=EncoderConfig(width=384, depth=2, heads=6, patch=16),
-    conv=ConvConfig(channels=(96, 192, 320), depths=(2, 2, 2), folded=32),
+    heads=5,
+    encoder=EncoderConfig(width=320, depth=2, heads=5, patch=16),
+    conv=ConvConfig(channels=(96, 192, 304), depths=(2, 2, 2), folded=32),
 )
 
 MODELS: dict[str, ModelConfig] = {c.name: c for c in (R75B, R69L, R76, R69E, R69G, R69G_MIX, BUNDLED, BUNDLED_LARGE)}

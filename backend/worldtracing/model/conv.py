@@ -7,6 +7,7 @@ depth; here the encoder's features skip to the head, which decodes all layers of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -96,9 +97,7 @@ class SkipHead(nn.Module):
         pixels = layers * STEM_STRIDE**2
         self.reduce = Linear(config.width, config.conv.folded)
         self.enter = nn.Conv2d(layers * config.conv.folded + channels[-1], channels[-1], 3, padding=1)
-        self.up = nn.ModuleList(
-            nn.Conv2d(a + b, b, 3, padding=1) for a, b in zip(coarse_to_fine, coarse_to_fine[1:], strict=False)
-        )
+        self.up = nn.ModuleList(nn.Conv2d(a + b, b, 3, padding=1) for a, b in pairwise(coarse_to_fine))
         self.refine = nn.ModuleList(ResidualBlock(c) for c in coarse_to_fine)
         self.noise_projection = nn.Conv2d(pixels * config.state_channels, channels[0], 1)
         self.time_film = nn.Sequential(nn.SiLU(), Linear(config.width, 2 * channels[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from .config import ModelConfig
@@ -47,10 +48,12 @@ class ConvWTDiT(WTDiT):
         view = viewing(rays)
         positions = grid_positions(*grid, rgb.device)[:, None]
         encoder = self.config.encoder
-        encoder_rope = rotary_table(positions, encoder.width // encoder.heads)
+        kind = rgb.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.precision.compute
+        encoder_rope = rotary_table(positions, encoder.width // encoder.heads).to(dtype)
         tokens, skips = self.net.encoder(rgb, view, encoder_rope)
         features = standardize(tokens[:, None, None] + self.layer_embed.weight[:, None])
-        rope = rotary_table(positions, self.config.width // self.config.heads)
+        rope = rotary_table(positions, self.config.width // self.config.heads).to(dtype)
         return ConvConditioning(
             grid=grid,
             features=self.net.feature_projection(features),

@@ -1,0 +1,123 @@
+"""The bundled WT-DiT: real layered geometry with numpy alone, nothing to download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..camera import Camera
+from ..errors import WorldTracingError
+from ..layers import drop_collapsed, sort_layers
+from ..preprocess import Window, crop_to, foreground_window, layers_to_photo
+from ..progress import OnProgress
+from ..regions import dilate
+from ..resample import resize_area, resize_mask
+from ..world import LayeredWorld
+from .base import EngineInfo, TraceOptions
+from .wt_numpy import NumpyWTDiT, view_of
+
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights_bundled" / "bundled.safetensors"
+
+FOREGROUND_SHARE = 0.75
+"""Of the network's square, for the longer side of the object: the middle of what it was trained on."""
+
+
+class BundledEngine:
+    """Our own small network. Object mode is what it was trained for; scenes were a small part of its training."""
+
+    info = EngineInfo(
+        name="wt-bundled",
+        label="World Tracing (bundled)",
+        description="A small network of our own that comes with the extension and needs no GPU. "
+        "Made for single objects; less exact than the released models.",
+    )
+
+    def __init__(self, weights: str | Path = WEIGHTS) -> None:
+        self._path = Path(weights)
+        self._network: NumpyWTDiT | None = None
+
+    def trace(
+        self, image: np.ndarray, mask: np.ndarray, camera: Camera, options: TraceOptions, on_progress: OnProgress
+    ) -> LayeredWorld:
+        """See `Engine.trace`; the world shows the whole photo, resampled to `options.resolution`.
+
+        `extra["steps"]` is the number of sampler steps, the model's own by default.
+
+        Raises:
+            WorldTracingError: WT-IMG-EMPTY-MASK, WT-MODEL-BUNDLED.
+        """
+        if not mask.any():
+            raise WorldTracingError(
+                "WT-IMG-EMPTY-MASK", "There is no foreground to trace.", "Give a mask that marks the object."
+            )
+        on_progress("Loading the model", 0, 1)
+        if self._network is None:
+            self._network = NumpyWTDiT.load(self._path)
+        network, config = self._network, self._network.config
+        steps = int(options.extra.get("steps", config["steps"]))
+        window, width, height = _network_window(mask, options.mode, config["image_size"], network.patch)
+        seen = crop_to(mask, window)
+        matte = resize_area(seen.astype(np.float32), width, height)
+        rgb = resize_area(crop_to(image, window), width, height).astype(np.float32) / 255
+        small = camera.cropped(window.x0, window.y0, window.width, window.height).resized(width, height)
+        view = view_of(small.rays())
+        traced = matte > 0.5
+        picture = np.concatenate([rgb, matte[..., None]], -1)
+        normalized, logits = network.sample(picture, view, traced, steps, options.seed, on_progress)
+        valid = traced & np.logical_and.accumulate(np.concatenate([traced[None], logits[1:] > 0]), 0)
+        points, valid = _layers(view.depth(normalized), valid, traced, small)
+
+        scale = min(1.0, options.resolution / max(camera.width, camera.height))
+        out_width, out_height = (max(1, round(n * scale)) for n in (camera.width, camera.height))
+        points, valid, _ = layers_to_photo(points, valid, small, window, out_width, out_height)
+        valid &= resize_mask(mask, out_width, out_height)
+        points = np.where(valid[..., None], points, np.float32(0))
+        if options.mode == "object" and valid[0].any():
+            points /= np.ptp(points[0][valid[0]], axis=0)[:2].max()
+        rgb = resize_area(image, out_width, out_height)
+        metadata = {"model": config["name"], "steps": steps}
+        return LayeredWorld(points, valid, rgb, camera.resized(out_width, out_height).K, "relative", metadata=metadata)
+
+    def free_memory(self) -> None:
+        self._network = None
+
+
+def _network_window(mask: np.ndarray, mode: str, size: int, patch: int) -> tuple[Window, int, int]:
+    """The part of the photo that the network sees, and the width and height in pixels at which it does.
+
+    Objects fill a square; of scenes it sees all, at the photo's aspect ratio up to whole patches.
+    """
+    if mode == "object":
+        return foreground_window([mask.astype(np.uint8) * 255], FOREGROUND_SHARE), size, size
+    height, width = mask.shape
+    scale = size / max(height, width)
+    sides = (max(2, round(n * scale / patch)) * patch for n in (width, height))
+    return Window(0, 0, width, height, width, height), *sides
+
+
+def _layers(depth: np.ndarray, valid: np.ndarray, traced: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """Points (l, H, W, 3) and validity in front-to-back order, without repeated surfaces.
+
+    Each layer is continued by one pixel beyond the silhouette, where the photo's finer mask may still be on.
+    """
+    points, valid = sort_layers(camera.rays() * depth[..., None], valid)
+    points, valid = sort_layers(*drop_collapsed(points, valid))
+    for layer, ok in enumerate(valid):
+        rim = dilate(ok, 1) & ~traced
+        rows, columns = np.nonzero(rim)
+        depth = _mean_of_neighbors(points[layer, ..., 2], ok, rows, columns)
+        points[layer, rows, columns] = camera.rays()[rows, columns] * depth[:, None]
+        valid[layer] = ok | rim
+    return points, valid
+
+
+def _mean_of_neighbors(depth: np.ndarray, ok: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Mean depth of the valid ones among the nine pixels around each position."""
+    total, count = np.zeros(len(rows)), np.zeros(len(rows))
+    padded, weight = np.pad(depth * ok, 1), np.pad(ok, 1)
+    for i in range(3):
+        for j in range(3):
+            total += padded[rows + i, columns + j]
+            count += weight[rows + i, columns + j]
+    return total / count

@@ -1,0 +1,1 @@
+"""Training of the small WT-DiT: regression first, flow matching grafted on. Needs torch."""

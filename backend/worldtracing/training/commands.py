@@ -1,0 +1,39 @@
+"""`worldtracing train CONFIG`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .config import TrainingConfig, read_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="TOML file that describes the run")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run; a run in it is continued")
+    parser.add_argument("--train", metavar="FOLDER", help="training samples, instead of the configuration's")
+    parser.add_argument("--held-out", metavar="FOLDER", help="held-out samples, instead of the configuration's")
+    parser.add_argument("--minutes", type=float, help="length of the whole run, instead of the configuration's")
+
+
+def run(options: argparse.Namespace) -> int:
+    names = ("train", "held_out", "minutes")
+    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    train(read_config(options.config, **changes), options.run)
+    return 0
+
+
+def train(config: TrainingConfig, run: Path) -> None:
+    """Start or continue a run; under `torchrun` as one of its processes."""
+    from .processes import join_processes
+    from .source import ShardSource, to_renders
+    from .trainer import VALIDATION_BATCH, Trainer
+
+    processes, device = join_processes()
+    held_out = []
+    if config.held_out and processes.first:
+        reader = ShardSource(config.held_out, 0).reader()
+        count = min(len(reader), config.validation_samples)
+        starts = range(0, count, VALIDATION_BATCH)
+        held_out = [to_renders(reader.batch(range(i, min(i + VALIDATION_BATCH, count)))) for i in starts]
+    Trainer(config, run, ShardSource(config.train, config.seed), held_out, processes, device).train()

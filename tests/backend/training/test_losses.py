@@ -1,0 +1,100 @@
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from worldtracing.model.viewing import camera_rays, viewing  # noqa: E402
+from worldtracing.model.wt_dit import Estimate  # noqa: E402
+from worldtracing.training.losses import (  # noqa: E402
+    affine_loss,
+    gradient_loss,
+    order_loss,
+    training_loss,
+)
+from worldtracing.training.source import Renders, augmented  # noqa: E402
+from worldtracing.training.targets import make_targets  # noqa: E402
+
+ONE = torch.ones(1, 1, 1, 1)
+CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+
+
+def relief():
+    return torch.randn(2, 8, 8, generator=torch.Generator().manual_seed(3)) * 0.3
+
+
+def everywhere(*shape):
+    return torch.ones(shape, dtype=torch.bool)
+
+
+def test_truth_has_no_loss_but_that_of_finite_logits(spheres):
+    targets = make_targets(spheres.draw(0, 2, 32))
+    logits = torch.where(targets.valid, 30.0, -30.0)
+    assert training_loss(Estimate(targets.x0, logits), targets, torch.tensor(1.0)) < 1e-5
+    assert training_loss(Estimate(targets.x0, -logits), targets, torch.tensor(1.0)) > 1
+    assert training_loss(Estimate(targets.x0 + 0.1, logits), targets, torch.tensor(1.0)) > 0.1
+
+
+def test_affine_loss_forgives_scale_and_shift():
+    true, valid = relief(), everywhere(2, 8, 8)
+    assert affine_loss(0.5 * true + 3, true, valid) < 1e-4
+    assert affine_loss(true.flip(1), true, valid) > 0.5
+    assert affine_loss(true, true, ~valid) == 0
+
+
+def test_gradient_loss_sees_flattened_relief_but_no_jump_and_no_shift():
+    ramp = (0.05 * torch.arange(8.0)).expand(1, 6, 8, 8)
+    valid = everywhere(1, 6, 8, 8)
+    assert gradient_loss(ramp + 2, ramp, valid, ONE) < 1e-6
+    assert gradient_loss(0.5 * ramp, ramp, valid, ONE) > 0.02
+    step = torch.where(torch.arange(8) < 4, 0.0, 5.0).expand(1, 6, 8, 8)
+    assert gradient_loss(0.5 * step, step, valid, ONE) == 0
+
+
+def test_order_loss_counts_existing_layers_that_are_swapped():
+    pred = torch.stack([torch.full((4, 4), depth) for depth in (0.0, 1.0, 0.5, 2.0, 1.0, 0.0)])[None]
+    valid = everywhere(1, 6, 4, 4)
+    valid[:, 4:] = False
+    assert order_loss(pred, valid) == pytest.approx(0.5 / 3)
+
+
+def test_normalized_depth_comes_back(spheres):
+    renders = spheres.draw(0, 3, 32)
+    targets = make_targets(renders)
+    z = viewing(targets.rays).decode(targets.x0[:, 0])
+    for i, valid in enumerate(targets.valid):
+        ratio = (renders.depth[i] / z[i])[valid]
+        assert ratio.max() / ratio.min() < 1.0001
+    assert targets.x0[:, 0, 1][targets.valid[:, 0]].abs().max() < 4
+    torch.testing.assert_close(targets.x0[:, 0, 2], targets.x0[:, 0, 1])  # absent layers repeat the last
+
+
+def test_a_crop_has_the_depth_of_a_turned_camera():
+    """A plane that faces the ray through the crop's centre is flat in normalized depth, wherever the crop was cut."""
+    rays = camera_rays(torch.tensor([[200.0, 200.0, -60.0, 110.0]]), 32, 32)
+    view = viewing(rays)
+    slopes = rays / rays[:, 2:]
+    middle = slopes.mean((2, 3), keepdim=True)
+    z = 1 / (slopes * middle).sum(1, keepdim=True)
+    encoded = view.encode(z, torch.zeros(1, 1, 1, 1))
+    assert encoded.max() - encoded.min() < 1e-4
+    assert view.slopes.abs().max() == pytest.approx(1, abs=0.05)
+
+
+def test_mirrored_samples_are_mirror_images(spheres):
+    renders = spheres.draw(0, 16, 32)
+    intrinsics = renders.intrinsics.clone()
+    intrinsics[:, 2] -= 5
+    renders = Renders(renders.rgba, renders.depth.roll(-5, 3), intrinsics)
+    same, other = make_targets(renders), make_targets(augmented(renders, range(16), seed=1))
+    flipped = [i for i in range(16) if not torch.equal(same.valid[i], other.valid[i])]
+    assert 2 < len(flipped) < 14
+    for i in flipped:
+        torch.testing.assert_close(other.x0[i], same.x0[i].flip(-1), **CLOSE)
+        torch.testing.assert_close(other.rays[i, 0], -same.rays[i, 0].flip(-1), **CLOSE)
+
+
+def test_augmentation_depends_on_the_samples_number_alone(spheres):
+    renders = spheres.draw(0, 6, 32)
+    whole = augmented(renders, range(10, 16), seed=1)
+    half = augmented(Renders(*(x[3:] for x in renders)), range(13, 16), seed=1)
+    assert torch.equal(whole.rgba[3:], half.rgba)
+    assert not torch.equal(whole.rgba, augmented(renders, range(10, 16), seed=2).rgba)
