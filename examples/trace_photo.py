@@ -63,7 +63,9 @@ def trace_photo(photo: Path, out: Path, settings: TraceSettings) -> None:
         api.render_still(scene, file)
     with stage("render a novel view", out / f"{photo.stem}_novel.png") as file:
         camera = api.add_orbit_camera(scene, world_objects, NOVEL_VIEW_DEGREES)
+        api.set_layers(world_objects, Display="Surface")  # points stand apart where they are seen from the side
         api.render_still(scene, file, view_from=camera)
+        api.set_layers(world_objects, Display="Points")
     with stage("save the scene", stem.with_suffix(".blend")) as file:
         api.save_blend(file)
 

@@ -62,6 +62,13 @@ def results_folder() -> Path:
     return Path(bpy.utils.extension_path_user(EXTENSION_PACKAGE, path="worlds", create=True))
 
 
+def worker_log() -> Path | None:
+    """The file that keeps what the worker last wrote to its log; None where the add-on is not enabled."""
+    if get_preferences() is None:
+        return None
+    return Path(bpy.utils.extension_path_user(EXTENSION_PACKAGE, path="log", create=True)) / "worker.log"
+
+
 def register() -> None:
     bpy.utils.register_class(WT_AddonPreferences)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 import traceback
@@ -21,7 +22,7 @@ from .client.job import TraceJob
 from .core.jobs import JobState
 from .core.settings import TraceSettings, WorkerSettings
 from .scene import build, render
-from .scene.photo import RawPixels, image_from_rgb, read_pixels, upright_image
+from .scene.photo import RawPixels, read_pixels, upright_image
 from .scene.worlds import WorldObjects
 
 POLL_SECONDS = 0.02
@@ -83,8 +84,7 @@ class Trace:
             traceback.print_exc()
             self.state = JobState(status="failed", error=_defect(error))
         if self.state.finished:
-            self._handoff.unlink(missing_ok=True)
-            self._handoff.parent.rmdir()
+            self._finish(self.state)
         return self.state
 
     def wait(self, on_progress: Callable[[JobState], None] | None = None) -> JobState:
@@ -101,6 +101,12 @@ class Trace:
         if self._job is not None:
             self._job.cancel()
 
+    def abandon(self) -> None:
+        """Cancel without ever polling again: the file is being closed, or Blender."""
+        if self._job is not None:
+            self._job.abandon()
+        self._finish(JobState(status="cancelled"))
+
     def _advance(self) -> JobState:
         if self._job is None:
             if not self._prepared.done():
@@ -108,11 +114,15 @@ class Trace:
             self._prepared.result()
             if self._cancelled:
                 return JobState(status="cancelled")
-            self._job = TraceJob(session.get_worker(self._worker_settings), self._request())
+            self._job = TraceJob(session.get_worker(self._worker_settings, preferences.worker_log()), self._request())
         state = self._job.poll()
         if state.status == "done":
             self._build()
         return state
+
+    def _finish(self, state: JobState) -> None:
+        self.state = state
+        shutil.rmtree(self._handoff.parent, ignore_errors=True)
 
     def _request(self) -> dict:
         settings = self._settings
@@ -146,9 +156,7 @@ class Trace:
                     "Open the photo again where you need it in full size.",
                 )
             )
-            photo = image_from_rgb(self.name, world.rgb)
-        else:
-            photo = upright_image(image)
+        photo = upright_image(image) if image is not None else None
         self.world = build.build_world(scene, world, name=self.name, photo=photo, source=str(self._output))
         if self._settings.match_photo:
             render.match_photo(scene)

@@ -215,3 +215,30 @@ def test_the_rendered_still_has_the_pictures_colors(api, tmp_path):
     still.pixels.foreach_get(pixels)
     middle = pixels.reshape(SIZE, SIZE, 4)[SIZE // 2, SIZE // 2]
     np.testing.assert_allclose(middle, (0.25, 0.0, 0.5, 1.0), atol=0.02)
+
+
+def test_a_trace_that_nobody_polls_any_more_does_not_block_the_next(api, tmp_path):
+    image, _ = disk_image(size=1024)
+    trace = api.start_trace(image, settings=api.TraceSettings(resolution=1024), output=tmp_path / "disk.safetensors")
+    poll_until(trace, lambda state: state.status == "running")
+    trace.abandon()
+    assert trace.state.status == "cancelled"
+    assert api.trace_world(disk_image("small.png")[0], output=tmp_path / "small.safetensors").layers
+
+
+def test_the_focal_length_survives_packing(api, tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0xA405] = 28
+    picture = Image.new("RGB", (120, 90), "white")
+    picture.paste((200, 30, 30), (40, 30, 80, 60))
+    picture.save(tmp_path / "tele.jpg", exif=exif, quality=95)
+    for _ in range(2):  # the first trace packs the photo
+        world = api.trace_world(tmp_path / "tele.jpg", output=tmp_path / "tele.safetensors")
+        saved = api.LayeredWorld.load(tmp_path / "tele.safetensors")
+        assert saved.metadata["camera_source"] == "exif"
+        assert saved.rgb.shape[:2] == (120, 90), "turned upright"
+        assert tuple(world.camera.data.background_images[0].image.size) == (90, 120)
+    assert len(api.worlds(bpy.context.scene)) == 1

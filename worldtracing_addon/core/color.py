@@ -1,24 +1,13 @@
-"""sRGB and scene-linear values (IEC 61966-2-1), and the two color scales of the layer view."""
+"""Colors as Blender wants them, scene-linear, and the two color scales of the layer view."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ...backend.worldtracing.export.depth_sheet import turbo
+from ...backend.worldtracing.srgb import srgb_to_linear
 
-def srgb_to_linear(values: np.ndarray) -> np.ndarray:
-    """sRGB in [0, 1] to scene-linear, elementwise, float32 or float64 as given."""
-    values = np.asarray(values)
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(values.dtype)
-
-
-def linear_to_srgb(values: np.ndarray) -> np.ndarray:
-    """Scene-linear in [0, 1] to sRGB, elementwise, float32 or float64 as given."""
-    values = np.asarray(values)
-    curve = 1.055 * np.maximum(values, 0.0031308) ** (1 / 2.4) - 0.055
-    return np.where(values <= 0.0031308, values * 12.92, curve).astype(values.dtype)
-
-
-LINEAR_OF_BYTE = srgb_to_linear(np.arange(256, dtype=np.float64) / 255).astype(np.float32)
+LINEAR_OF_BYTE = srgb_to_linear(np.arange(256) / 255)
 """(256,) float32: the scene-linear value of each sRGB byte."""
 
 
@@ -30,20 +19,8 @@ def linear_rgba(rgb: np.ndarray) -> np.ndarray:
     return rgba
 
 
-TURBO = (
-    (0.188, 0.071, 0.231),
-    (0.271, 0.361, 0.812),
-    (0.243, 0.608, 0.996),
-    (0.098, 0.835, 0.804),
-    (0.275, 0.973, 0.518),
-    (0.643, 0.988, 0.235),
-    (0.882, 0.867, 0.216),
-    (0.996, 0.655, 0.196),
-    (0.941, 0.357, 0.071),
-    (0.765, 0.145, 0.012),
-    (0.478, 0.016, 0.012),
-)
-"""Google's turbo map (Mikhailov 2019) in sRGB at eleven even steps, blue to red."""
+TURBO = tuple(tuple(float(value) / 255 for value in color) for color in turbo(np.linspace(0, 1, 11)))
+"""The depth sheet's turbo map in sRGB at eleven even steps, blue to red."""
 
 LAYER_COLORS = (
     (0.90, 0.62, 0.00),

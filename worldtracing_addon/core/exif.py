@@ -22,10 +22,17 @@ class Exif:
 
 
 def read_exif(path: str | Path) -> Exif:
-    """EXIF of a JPEG or TIFF file; the defaults for everything else, and for damaged data."""
+    """EXIF of a JPEG or TIFF file; the defaults where it cannot be read."""
     try:
         with Path(path).open("rb") as file:
-            head = file.read(HEADER_BYTES)
+            return parse_exif(file.read(HEADER_BYTES))
+    except OSError:
+        return Exif()
+
+
+def parse_exif(head: bytes) -> Exif:
+    """EXIF of a file's content or its start; the defaults for other kinds of file, and for damaged data."""
+    try:
         tiff = _tiff_block(head)
         if tiff is None:
             return Exif()
@@ -33,7 +40,7 @@ def read_exif(path: str | Path) -> Exif:
         tags = _read_ifd(tiff, order, struct.unpack_from(order + "I", tiff, 4)[0])
         if EXIF_IFD in tags:
             tags |= _read_ifd(tiff, order, tags[EXIF_IFD])
-    except (OSError, struct.error, KeyError):
+    except (struct.error, KeyError):
         return Exif()
     orientation = tags.get(ORIENTATION, 1)
     return Exif(orientation if 1 <= orientation <= 8 else 1, float(tags.get(FOCAL_35MM, 0)) or None)

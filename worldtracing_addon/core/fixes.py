@@ -26,6 +26,6 @@ def fix_for(code: str) -> Fix | None:
     """The one-click fix of an error code, or None where only the user can fix it."""
     if code in _FIXES:
         return _FIXES[code]
-    if code.startswith("WT-WORKER-"):
+    if code.startswith("WT-WORKER-") and code != "WT-WORKER-BUSY":
         return Fix("Restart Worker", "restart_worker")
     return None

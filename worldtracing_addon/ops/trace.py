@@ -60,7 +60,7 @@ class WT_OT_trace_world(bpy.types.Operator):
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends the operator itself, to load a file or to quit."""
-        self._trace.cancel()
+        self._trace.abandon()
         self._end(context)
 
     def _start(self, context: bpy.types.Context) -> bool:

@@ -7,16 +7,18 @@ from typing import Any
 from uuid import uuid4
 
 import bpy
+import numpy as np
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.world import FORMAT, LayeredWorld
-from ..core.frames import Frame
+from ..core.frames import Frame, to_blender
 from ..core.names import fit_name
 from .camera import TRACED_PICTURE, look_through, match_camera
 from .layer_group import DISPLAYS
 from .layers import update_layers
 from .parts import discard_object, new_collection, new_object
 from .photo import image_from_rgb
+from .placement import ground_location
 from .points import layer_meshes
 from .transaction import Transaction
 from .worlds import KIND, WORLD, WorldObjects, find_traced
@@ -78,7 +80,7 @@ def build_world(
         meshes = layer_meshes(transaction, world, name)
         background = _background(transaction, background, world, name)
         _ensure_collections(transaction, scene, objects, name, photo_id)
-        root = _ensure_root(transaction, objects, name, bounds, options)
+        root = _ensure_root(transaction, scene, objects, name, bounds, options)
         transaction.set_properties(root, **_properties(world, name, source))
         update_layers(transaction, objects, root, meshes, _layer_inputs(world, frame, bounds), options.display)
         camera = _ensure_camera(transaction, objects, root, name)
@@ -154,6 +156,12 @@ class _Bounds:
         axes = (world.points[..., axis][world.valid] for axis in range(3))
         return cls(*((float(values.min()), float(values.max())) for values in axes))
 
+    @property
+    def corners(self) -> np.ndarray:
+        """(2, 3): the box's lowest and highest corner in the frame of the root."""
+        corners = to_blender(np.array([self.right, self.down, self.forward]).T)
+        return np.stack([corners.min(0), corners.max(0)])
+
 
 def _layer_inputs(world: LayeredWorld, frame: Frame, bounds: _Bounds) -> dict[str, Any]:
     """The inputs of the node group that belong to the world."""
@@ -207,6 +215,7 @@ def _ensure_collections(
 
 def _ensure_root(
     transaction: Transaction,
+    scene: bpy.types.Scene,
     objects: WorldObjects,
     name: str,
     bounds: _Bounds,
@@ -217,7 +226,7 @@ def _ensure_root(
         root = new_object(transaction, objects, "world", fit_name(name), "root", None)
         root.empty_display_type, root.empty_display_size = "ARROWS", 0.25
         if options.on_ground:
-            root.location = -sum(bounds.right) / 2, -sum(bounds.forward) / 2, bounds.down[1]
+            root.location = ground_location(scene, *bounds.corners)
     return root
 
 

@@ -9,8 +9,8 @@ import bpy
 import numpy as np
 
 from ...backend.worldtracing.errors import WorldTracingError
-from ..core import color
-from ..core.exif import Exif, read_exif, upright
+from ...backend.worldtracing.srgb import linear_to_srgb, to_bytes
+from ..core.exif import Exif, parse_exif, read_exif, upright
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +36,9 @@ class RawPixels:
             _check_finite(values)
             if alpha is not None:  # Blender premultiplies float images
                 rgb = rgb / np.maximum(alpha, 1e-6)[..., None]
-            rgb = color.linear_to_srgb(np.clip(rgb, 0, 1))
+            rgb = linear_to_srgb(rgb)
         opaque = alpha is None or bool((alpha >= 1).all())
-        return _to_bytes(rgb), None if opaque else _to_bytes(alpha)
+        return to_bytes(rgb.clip(0, 1)), None if opaque else to_bytes(alpha.clip(0, 1))
 
 
 def read_pixels(image: bpy.types.Image) -> RawPixels:
@@ -110,7 +110,9 @@ def image_from_rgb(name: str, rgb: np.ndarray) -> bpy.types.Image:
 
 
 def _exif_of(image: bpy.types.Image) -> Exif:
-    if image.source != "FILE" or image.packed_file or not image.filepath:
+    if image.packed_file:
+        return parse_exif(image.packed_file.data)
+    if image.source != "FILE" or not image.filepath:
         return Exif()
     return read_exif(bpy.path.abspath(image.filepath, library=image.library))
 
@@ -122,7 +124,3 @@ def _check_finite(values: np.ndarray) -> None:
             "The picture holds pixels that are not numbers (NaN or infinity).",
             "Repair them in the program that wrote the file, or save the picture as PNG.",
         )
-
-
-def _to_bytes(values: np.ndarray) -> np.ndarray:
-    return (np.clip(values, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
