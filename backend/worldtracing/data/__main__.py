@@ -20,6 +20,9 @@ def main(argv: list[str] | None = None) -> int:
     except WorldTracingError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted; complete shards are kept.", file=sys.stderr)
+        return 130
     return 0
 
 

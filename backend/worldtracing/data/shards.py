@@ -20,6 +20,7 @@ import json
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -73,11 +74,11 @@ def render_dataset(
         out: the data set's folder, created if needed.
         pool: folder of .npz meshes, or None for procedural objects alone.
         workers: processes.
-        on_progress: called before each shard.
+        on_progress: called when a shard is done.
 
     Raises:
         WorldTracingError: WT-IO-DATASET (the folder holds samples of other settings), WT-IO-POOL (the meshes give no
-            usable sample), WT-IO-READ, WT-IO-WRITE, WT-IO-FULL.
+            usable sample), WT-WORKER-DIED (a process was ended), WT-IO-READ, WT-IO-WRITE, WT-IO-FULL.
     """
     out = Path(out)
     files = mesh_files(pool, config.split) if pool is not None else []
@@ -90,8 +91,14 @@ def render_dataset(
         jobs = [executor.submit(_render_shard, out, k, wanted[k], config, files) for k in missing]
         try:
             for done, job in enumerate(as_completed(jobs)):
-                on_progress("render", done, len(jobs))
                 job.result()
+                on_progress("render", done, len(jobs))
+        except BrokenProcessPool as error:
+            raise WorldTracingError(
+                "WT-WORKER-DIED",
+                "A rendering process was ended from outside, perhaps for lack of memory.",
+                "Start the command again, with fewer workers; complete shards are kept.",
+            ) from error
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,6 +1,9 @@
 """Samples are reproducible, consistent, and come back from disk; rendering stops and goes on; the pool is split."""
 
 import json
+import multiprocessing
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -125,3 +128,16 @@ def test_a_broken_mesh_is_told(tmp_path, broken):
         pool.load_mesh(tmp_path / "broken.npz")
     with pytest.raises(WorldTracingError, match="WT-IO-READ"):
         pool.load_mesh(tmp_path / "absent.npz")
+
+
+def test_a_killed_rendering_process_is_told(tmp_path):
+    def kill_the_first_child():
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.01)
+        children[0].kill()
+
+    killer = threading.Thread(target=kill_the_first_child, daemon=True)
+    killer.start()
+    with pytest.raises(WorldTracingError, match="WT-WORKER-DIED"):
+        shards.render_dataset(tmp_path, 2000, shards.DatasetConfig(seed=0, size=24))
+    killer.join()
