@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .engines.base import ENGINES, MODES, Engine, create_engine
 from .errors import WorldTracingError
+from .evaluation import commands as evaluation
 from .progress import OnProgress, silent
 from .tracing import TraceRequest, check_request, trace_photo
 from .training import commands as training
@@ -300,5 +301,6 @@ COMMANDS = {
     "parity": Command("Compare the network with recorded outputs.", _add_parity_arguments, _parity),
     "weights": Command("Download, convert and check released model weights.", weights.add_arguments, weights.run),
     "train": Command("Train the bundled model, or continue its training.", training.add_arguments, training.run),
+    "evaluate": Command("Judge an engine on a folder of meshes.", evaluation.add_arguments, evaluation.run),
     "serve": Command("Serve the Blender add-on or another program.", _add_serve_arguments, _serve),
 }
