@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from .config import TrainingConfig, read_config
@@ -10,16 +11,27 @@ from .config import TrainingConfig, read_config
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="TOML file that describes the run")
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run; a run in it is continued")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run in it is continued")
     parser.add_argument("--train", metavar="FOLDER", help="training samples, instead of the configuration's")
     parser.add_argument("--held-out", metavar="FOLDER", help="held-out samples, instead of the configuration's")
     parser.add_argument("--minutes", type=float, help="length of the whole run, instead of the configuration's")
+    parser.add_argument("--pool", metavar="FOLDER", help="folder of .npz meshes: render samples of them meanwhile")
+    parser.add_argument("--samples", type=int, default=1_000_000, help="rendered at most (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that render (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> int:
     names = ("train", "held_out", "minutes")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    train(read_config(options.config, **changes), options.run)
+    config = read_config(options.config, **changes)
+    if options.pool is None or int(os.environ.get("RANK", 0)):
+        train(config, options.out)
+        return 0
+    from .rendering import render_held_out, rendering
+
+    render_held_out(options.pool, config.held_out, config.validation_samples, options.workers)
+    with rendering(options.pool, config.train, options.samples, options.workers):
+        train(config, options.out)
     return 0
 
 
@@ -30,6 +42,7 @@ def train(config: TrainingConfig, run: Path) -> None:
     from .trainer import VALIDATION_BATCH, Trainer
 
     processes, device = join_processes()
+    processes.wait()  # until the first has samples
     held_out = []
     if config.held_out and processes.first:
         reader = ShardSource(config.held_out, 0).reader()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -60,6 +61,8 @@ class Trainer:
         if found := checkpoints(run):
             self._restore(load_training(found[-1]))
         self.log = RunLog(run) if processes.first else None
+        self.reader = ThreadPoolExecutor(1)  # draws the next batch during a step
+        self.drawn: tuple[tuple[int, int, int], Future[Renders]] | None = None
 
     def train(self) -> None:
         """Train to the end of the run; stops in between lose what came after the last checkpoint."""
@@ -157,8 +160,13 @@ class Trainer:
         """This process's share of the next batch."""
         share = phase.batch // self.processes.count
         first = self.samples + share * self.processes.rank
-        renders = self.source.draw(first, share, phase.size).to(self.device)
-        return make_targets(augmented(renders, range(first, first + share), self.config.seed))
+        wanted = first, share, phase.size
+        drawn, self.drawn = self.drawn, None
+        renders = drawn[1].result() if drawn and drawn[0] == wanted else self.source.draw(*wanted)
+        following = first + phase.batch, share, phase.size
+        self.drawn = following, self.reader.submit(self.source.draw, *following)
+        numbers = range(first, first + share)
+        return make_targets(augmented(renders.to(self.device), numbers, self.config.seed))
 
     def _noised(self, targets: Targets, phase: Phase) -> tuple[Tensor, Tensor]:
         """The network's input x_t, noise alone where there is nothing to trace, and its noise level."""

@@ -2,12 +2,11 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
-
 
 @pytest.fixture(autouse=True)
 def _one_thread():
     """Sums do not depend on the number of threads, and networks this small are slower with more."""
+    torch = pytest.importorskip("torch")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -18,6 +17,8 @@ class Spheres:
     """Two layers, near and far side of a sphere, at 32 x 32 pixels; brightness shows depth."""
 
     def draw(self, first, count, size):
+        import torch
+
         from worldtracing.model.viewing import camera_rays
         from worldtracing.training.source import Renders
 
