@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from ..errors import WorldTracingError
+from ..model.config import model_config
 from .config import TrainingConfig, read_config
 
 
@@ -15,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", metavar="FOLDER", help="training samples, instead of the configuration's")
     parser.add_argument("--held-out", metavar="FOLDER", help="held-out samples, instead of the configuration's")
     parser.add_argument("--minutes", type=float, help="length of the whole run, instead of the configuration's")
+    parser.add_argument(
+        "--export", type=Path, metavar="FILE", help="do not train, but write the run's averaged weights in 16 bit"
+    )
     parser.add_argument("--pool", metavar="FOLDER", help="folder of .npz meshes: render samples of them meanwhile")
     parser.add_argument("--samples", type=int, default=1_000_000, help="rendered at most (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes that render (default: %(default)s)")
@@ -24,6 +29,9 @@ def run(options: argparse.Namespace) -> int:
     names = ("train", "held_out", "minutes")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     config = read_config(options.config, **changes)
+    if options.export:
+        export(config, options.out, options.export)
+        return 0
     if options.pool is None or int(os.environ.get("RANK", 0)):
         train(config, options.out)
         return 0
@@ -33,6 +41,25 @@ def run(options: argparse.Namespace) -> int:
     with rendering(options.pool, config.train, options.samples, options.workers):
         train(config, options.out)
     return 0
+
+
+def export(config: TrainingConfig, run: Path, path: Path) -> None:
+    """Write the averaged weights of the run's newest checkpoint as float16.
+
+    Raises:
+        WorldTracingError: WT-TRAIN-CHECKPOINT without a checkpoint.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from .checkpoint import checkpoints, save_weights
+
+    found = checkpoints(run)
+    if not found:
+        raise WorldTracingError(
+            "WT-TRAIN-CHECKPOINT", f"There is no checkpoint in {run}.", "Give the folder of a training run."
+        )
+    save_weights(path, load_file(found[-1] / "weights.safetensors"), model_config(config.model), torch.float16)
 
 
 def train(config: TrainingConfig, run: Path) -> None:

@@ -6,7 +6,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("embreex")
 
+from safetensors.numpy import load_file
+
 from worldtracing.cli import main
+from worldtracing.engines.wt_numpy import NumpyWTDiT
 from worldtracing.training.config import TrainingConfig
 
 
@@ -44,7 +47,18 @@ def test_one_command_renders_and_trains(tmp_path):
     assert json.loads((tmp_path / "held" / "dataset.json").read_text())["split"] == "held-out"
     config.write_text(text.replace("steps = 2", "steps = 3"))
     assert main(arguments) == 0
-    assert (tmp_path / "run" / "step-00000003" / "weights.safetensors").is_file()
+    trained = load_file(tmp_path / "run" / "step-00000003" / "weights.safetensors")
+    exported = tmp_path / "small.safetensors"
+    assert main([*arguments, "--export", str(exported)]) == 0
+    assert all(np.array_equal(x, trained[name].astype(np.float16)) for name, x in load_file(exported).items())
+    assert NumpyWTDiT.load(exported).layers == 6
+
+
+def test_a_run_without_a_checkpoint_has_nothing_to_export(tmp_path, capsys):
+    config = tmp_path / "run.toml"
+    config.write_text("steps = 1")
+    assert main(["train", str(config), "--out", str(tmp_path), "--export", str(tmp_path / "x")]) == 1
+    assert "WT-TRAIN-CHECKPOINT" in capsys.readouterr().err
 
 
 def test_the_pool_must_have_meshes(tmp_path, capfd):
