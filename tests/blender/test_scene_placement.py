@@ -51,6 +51,12 @@ def test_something_between_the_eye_and_the_world_counts(placement):
     assert placement.ground_location(bpy.context.scene, LOW, HIGH).x > 0.5
 
 
+def test_what_the_picture_shows_beside_the_world_counts(placement):
+    add_box((-2, -1, 0), (-1, 1, 2))
+    assert placement.ground_location(bpy.context.scene, LOW, HIGH).x == 0
+    assert placement.ground_location(bpy.context.scene, LOW, HIGH, (-1.5, 1.5)).x > 0.5
+
+
 def test_hidden_and_endless_obstacles_do_not_count(placement):
     add_box((-1, -1, -1), (1, 1, 1)).hide_render = True
     add_box((-1, -1, -1), (500, 1, 1))

@@ -80,3 +80,8 @@ def test_names_fit_with_suffix_and_counter(name):
     assert fitted.endswith(" Camera")
     assert len((fitted + ".001").encode()) <= MAX_BYTES
     assert fitted.isprintable() and len(fitted) > len(" Camera")
+
+
+def test_reach_is_where_the_pictures_edges_are():
+    frame = Frame.of_traced(np.array([[100.0, 0, 30], [0, 100, 20], [0, 0, 1]]), 80, 40)
+    assert frame.reach(2.0) == pytest.approx((-0.6, 1.0))

@@ -132,12 +132,15 @@ def story():
     assert layer_objects(), "the trace built nothing"
     say("traced", len(layer_objects()), "layers,", sum(len(o.data.vertices) for o in layer_objects()), "points")
 
+    scene.camera.data.show_background_images = False  # the colors must be the points' own
+
     def colors_appear():
         screenshot("4_result.png")
         return colored_share("4_result.png") > 0.05
 
     yield from wait_until(colors_appear, 240, "the world's colors in the viewport (software GL compiles shaders)")
     say("share of the viewport in strong colors", round(colored_share("4_result.png"), 3))
+    say("poll", bpy.ops.wt.trace_world.poll(), job().running, scene.world_tracing.image)
     assert len([c for c in bpy.data.collections if c.name.startswith(TAB)]) == 1
     bpy.ops.ed.undo()
     yield 1.0

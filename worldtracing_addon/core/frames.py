@@ -120,6 +120,10 @@ class Frame:
         photo_K[:2, 2] += (x0, y0)
         return cls(width, height, photo_K, (x0, y0, x1, y1))
 
+    def reach(self, depth: float) -> tuple[float, float]:
+        """How far left and right of the eye the picture reaches at `depth`, along Blender's x."""
+        return tuple(float((column - self.K[0, 2]) / self.K[0, 0] * depth) for column in (0, self.width))
+
     def uv_window(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """UV of the traced picture's bottom left and top right corner; v runs up, as Blender's images do."""
         x0, y0, x1, y1 = self.window

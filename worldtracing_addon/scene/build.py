@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import bpy
 import numpy as np
+from mathutils import Vector
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.world import FORMAT, LayeredWorld
@@ -33,8 +34,8 @@ class BuildOptions:
 
     Attributes:
         display: "Points" or "Surface", for layers that are new; a retrace keeps what the artist chose.
-        on_ground: a new world stands with its lowest point on the ground, centered over the scene's origin;
-            otherwise its eye is at the origin. A retrace never moves the root.
+        on_ground: a new world stands with its lowest point on the ground, at the scene's origin or beside what is
+            there; otherwise its eye is at the origin. A retrace never moves the root.
         use_camera: make the matched camera the scene's, and the render size the photo's.
     """
 
@@ -76,11 +77,14 @@ def build_world(
     objects = find_traced(scene, name, photo_id) or WorldObjects(scene.name, uuid4().hex)
     frame, background = _frame(world, photo)
     bounds = _Bounds.of(world)
+    place = Vector()
+    if options.on_ground:
+        place = ground_location(scene, *bounds.corners, frame.reach(bounds.forward[1]))
     with Transaction() as transaction:
         meshes = layer_meshes(transaction, world, name)
         background = _background(transaction, background, world, name)
         _ensure_collections(transaction, scene, objects, name, photo_id)
-        root = _ensure_root(transaction, scene, objects, name, bounds, options)
+        root = objects.root or _new_root(transaction, objects, name, place)
         transaction.set_properties(root, **_properties(world, name, source))
         update_layers(transaction, objects, root, meshes, _layer_inputs(world, frame, bounds), options.display)
         camera = _ensure_camera(transaction, objects, root, name)
@@ -213,20 +217,9 @@ def _ensure_collections(
             new_collection(transaction, collection, label, kind, objects.id)
 
 
-def _ensure_root(
-    transaction: Transaction,
-    scene: bpy.types.Scene,
-    objects: WorldObjects,
-    name: str,
-    bounds: _Bounds,
-    options: BuildOptions,
-) -> bpy.types.Object:
-    root = objects.root
-    if root is None:
-        root = new_object(transaction, objects, "world", fit_name(name), "root", None)
-        root.empty_display_type, root.empty_display_size = "ARROWS", 0.25
-        if options.on_ground:
-            root.location = ground_location(scene, *bounds.corners)
+def _new_root(transaction: Transaction, objects: WorldObjects, name: str, place: Vector) -> bpy.types.Object:
+    root = new_object(transaction, objects, "world", fit_name(name), "root", None)
+    root.empty_display_type, root.empty_display_size, root.location = "ARROWS", 0.25, place
     return root
 
 

@@ -12,17 +12,21 @@ SURROUNDING = 4.0  # an object that holds the world and is so many times larger 
 FARTHEST = 20.0  # rather overlap than stand so many widths aside
 
 
-def ground_location(scene: bpy.types.Scene, low: np.ndarray, high: np.ndarray) -> Vector:
+def ground_location(
+    scene: bpy.types.Scene, low: np.ndarray, high: np.ndarray, view: tuple[float, float] = (0.0, 0.0)
+) -> Vector:
     """The location of a root whose world has its lowest point on the ground and is centered over the origin.
 
-    `low` and `high` are the corners of the world's box in the frame of its root, whose origin is the eye.
+    `low` and `high` are the corners of the world's box in the frame of its root, whose origin is the eye; `view` is
+    how far left and right the picture reaches at the world's far end.
 
     Where that is taken, or the camera would look through something, the world stands to the right of it: else the
     default scene's cube would hide it, and two worlds would stand in each other.
     """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     location = np.array([-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2]])
-    seen_low, seen_high = np.minimum(low, 0) + location, np.maximum(high, 0) + location  # the eye is at the root
+    seen_low = np.minimum(low, (min(view[0], 0), 0, 0)) + location
+    seen_high = np.maximum(high, (max(view[1], 0), 0, 0)) + location
     size = seen_high - seen_low
     obstacles = [box for box in _boxes(scene) if not _surrounds(box, seen_low, seen_high)]
     shift = 0.0
