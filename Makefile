@@ -75,7 +75,7 @@ clean:
 	@[ -x $(PY) ] || $(PYTHON) -m venv .venv \
 	    || { echo "Python's venv module is missing: install python3.11-venv."; exit 1; }
 	$(PY) $(PIP) -r tests/requirements/trace.txt
-	$(PY) $(PIP) --no-deps --no-build-isolation -e backend || $(PY) $(PIP) --no-deps -e backend
+	$(PY) $(PIP) --no-deps -e backend
 	@$(PY) tests/check_bpy.py
 	@touch $@
 
