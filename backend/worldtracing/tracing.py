@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from .camera import DEFAULT_FOV_DEGREES, Camera
 from .engines.base import MODES, Engine, TraceOptions
 from .errors import WorldTracingError
@@ -29,7 +31,8 @@ class TraceRequest:
         seed: 0 to 2**32 - 1.
         resolution: longest side of the traced picture in pixels, 32 to 4096.
         mask: file of a mask, bright on what is kept. In scene mode it also reaches the engine as
-            `extra["foreground"]`, (H, W) bool, for engines that set it apart from the rest.
+            `extra["foreground"]`, (H, W) bool, for engines that set it apart from the rest. An alpha channel with
+            soft edges reaches it as `extra["alpha"]`, (H, W) uint8.
         fov_degrees: horizontal field of view.
         intrinsics: fx, fy, cx, cy in pixels of the photo file (turned upright), pixel centres at +0.5.
         extra: the engine's own options.
@@ -108,9 +111,20 @@ def _trace(request: TraceRequest, engine: Engine, on_progress: OnProgress) -> La
     extra = dict(request.extra)
     if request.mode == "scene" and given is not None and not given.all():
         extra["foreground"] = given
+    if matte.method == "alpha" and not np.isin(photo.alpha, (0, 255)).all():
+        extra["alpha"] = photo.alpha
     options = TraceOptions(request.mode, request.seed, request.resolution, extra)
     world = engine.trace(photo.rgb, matte.mask, camera, options, on_progress)
-    return replace(world, metadata={**_metadata(request, engine, photo, matte, camera), **world.metadata})
+    metadata = {**_metadata(request, engine, photo, matte, camera), **in_file_pixels(world.metadata, photo)}
+    return replace(world, metadata=metadata)
+
+
+def in_file_pixels(metadata: Mapping, photo: Photo) -> dict:
+    """An engine's metadata with its crop in pixels of the file, of which huge photos are scaled while they load."""
+    if "crop" not in metadata:
+        return dict(metadata)
+    scale = [source / loaded for source, loaded in zip(photo.source_size, photo.rgb.shape[1::-1], strict=True)]
+    return {**metadata, "crop": [edge * factor for edge, factor in zip(metadata["crop"], scale * 2, strict=True)]}
 
 
 def _camera(request: TraceRequest, photo: Photo) -> Camera:

@@ -13,7 +13,11 @@ from ..progress import OnProgress
 from ..registry import Registry
 from ..world import LayeredWorld
 
-ENGINES = Registry("engine", "worldtracing.engines", {"silhouette": ".engines.silhouette:SilhouetteEngine"})
+ENGINES = Registry(
+    "engine",
+    "worldtracing.engines",
+    {"silhouette": ".engines.silhouette:SilhouetteEngine", "wt-dit": ".engines.wt_dit:WTDiTEngine"},
+)
 
 MODES = ("object", "scene")
 
