@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import time
 import traceback
@@ -12,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .engines import commands as engine_commands
 from .engines.base import ENGINES, MODES, Engine, create_engine
 from .errors import WorldTracingError
 from .evaluation import commands as evaluation
 from .progress import OnProgress, silent
+from .terminal import ProgressBar
 from .tracing import TraceRequest, check_request, trace_photo
 from .training import commands as training
 from .version import __version__
@@ -94,6 +95,7 @@ def _add_trace_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exr", action="store_true", help="also write depth and points as a multilayer EXR")
     parser.add_argument("--depth", action="store_true", help="also write a picture of each layer's depth")
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
+    engine_commands.add_model_arguments(parser)
 
 
 def _intrinsics(text: str) -> tuple[float, float, float, float]:
@@ -104,20 +106,18 @@ def _intrinsics(text: str) -> tuple[float, float, float, float]:
 def _trace(options: argparse.Namespace) -> int:
     if options.mask and len(options.photos) > 1:
         options.usage_error("--mask belongs to one photo, and several were given")
-    requests = [_request(photo, options) for photo in options.photos]
+    targets = [options.out / name for name in output_names(options.photos)]
+    requests = [_request(photo, target, options) for photo, target in zip(options.photos, targets, strict=True)]
     try:
         check_request(requests[0])
     except WorldTracingError as error:
         options.usage_error(str(error))
     engine = create_engine(options.engine)
-    results = [
-        _trace_one(request, engine, options.out / name, options)
-        for request, name in zip(requests, _output_names(options.photos), strict=True)
-    ]
+    results = [_trace_one(request, engine, target, options) for request, target in zip(requests, targets, strict=True)]
     return OK if all(results) else FAILED
 
 
-def _request(photo: Path, options: argparse.Namespace) -> TraceRequest:
+def _request(photo: Path, target: Path, options: argparse.Namespace) -> TraceRequest:
     return TraceRequest(
         image=photo,
         engine=options.engine,
@@ -127,6 +127,7 @@ def _request(photo: Path, options: argparse.Namespace) -> TraceRequest:
         mask=options.mask,
         fov_degrees=options.fov,
         intrinsics=options.intrinsics,
+        extra=engine_commands.model_extra(options, target),
     )
 
 
@@ -189,7 +190,7 @@ def _write_trace(
     }
 
 
-def _output_names(photos: Iterable[Path]) -> Iterator[str]:
+def output_names(photos: Iterable[Path]) -> Iterator[str]:
     """The photos' names without endings, numbered where two would write the same files."""
     taken: set[str] = set()
     for photo in photos:
@@ -207,28 +208,6 @@ def _unexpected(cause: Exception) -> WorldTracingError:
         f"The trace failed unexpectedly ({type(cause).__name__}: {cause}).",
         "Report it with the lines above, or try another engine.",
     )
-
-
-class ProgressBar:
-    """A line on the terminal that is drawn over itself."""
-
-    WIDTH = 30
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-
-    def __call__(self, stage: str, k: int, n: int) -> None:
-        filled = self.WIDTH * k // max(n, 1)
-        bar = "#" * filled + "." * (self.WIDTH - filled)
-        self._draw(f"[{bar}] {stage} {k}/{n}  {self.title}")
-
-    def clear(self) -> None:
-        self._draw("")
-        print(end="\r", file=sys.stderr, flush=True)
-
-    def _draw(self, line: str) -> None:
-        columns = shutil.get_terminal_size().columns - 1  # the last column would break the line
-        print("\r" + line[:columns].ljust(columns), end="", file=sys.stderr, flush=True)
 
 
 # engines, doctor, serve, parity ----------------------------------------------------------------------------------
@@ -296,6 +275,7 @@ def _parity(options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "trace": Command("Trace photos into layered worlds.", _add_trace_arguments, _trace),
+    "clip": Command("Trace the frames of a clip.", engine_commands.add_clip_arguments, engine_commands.run_clip),
     "engines": Command("List the engines.", _add_json_argument, _engines),
     "doctor": Command("Tell what works on this machine, and the fix for what does not.", _add_json_argument, _doctor),
     "parity": Command("Compare the network with recorded outputs.", _add_parity_arguments, _parity),

@@ -1,0 +1,28 @@
+"""What the commands show while they work."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+
+class ProgressBar:
+    """A line on the terminal that is drawn over itself."""
+
+    WIDTH = 30
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def __call__(self, stage: str, k: int, n: int) -> None:
+        filled = self.WIDTH * k // max(n, 1)
+        bar = "#" * filled + "." * (self.WIDTH - filled)
+        self._draw(f"[{bar}] {stage} {k}/{n}  {self.title}")
+
+    def clear(self) -> None:
+        self._draw("")
+        print(end="\r", file=sys.stderr, flush=True)
+
+    def _draw(self, line: str) -> None:
+        columns = shutil.get_terminal_size().columns - 1  # the last column would break the line
+        print("\r" + line[:columns].ljust(columns), end="", file=sys.stderr, flush=True)
