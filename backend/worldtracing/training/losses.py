@@ -16,6 +16,7 @@ GRADIENT = 1.0
 GRADIENT_STEPS = (1, 2, 4)
 GRADIENT_LAYERS = 2
 JUMP = 0.15  # a difference above this per pixel is a step from one surface to another, whose size is no relief
+OVERLAP = 0.3
 ORDER = 0.1
 MIN_NOISE = 0.25  # below this noise level the weight 1 / t of a sample grows no further
 
@@ -35,6 +36,7 @@ def training_loss(estimate: Estimate, targets: Targets, t: Tensor) -> Tensor:
         + AFFINE * affine_loss(pred[:, 0], true[:, 0], valid[:, 0])
         + GRADIENT * gradient_loss(pred, true, valid, weight)
         + VALIDITY * validity_loss(estimate.validity, valid, weight)
+        + OVERLAP * overlap_loss(estimate.validity[:, 2:], valid[:, 2:])
         + ORDER * order_loss(pred, valid)
     )
 
@@ -78,6 +80,18 @@ def validity_loss(logits: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
     """Binary cross-entropy; pixels with nothing to trace count a tenth."""
     counted = torch.where(valid[:, :1], 1.0, 0.1)
     return (F.binary_cross_entropy_with_logits(logits, valid.float(), reduction="none") * counted * weight).mean()
+
+
+def overlap_loss(logits: Tensor, valid: Tensor) -> Tensor:
+    """1 − IoU of the masks of layers that occur, each over all pictures, with probabilities for the predicted mask.
+
+    Third and later surfaces cover few pixels: cross-entropy alone finds them improbable everywhere.
+    """
+    found, true = logits.sigmoid(), valid.float()
+    both, area = (found * true).sum((0, 2, 3)), true.sum((0, 2, 3))
+    occurs = area > 0
+    iou = both / (found.sum((0, 2, 3)) + area - both).clamp(min=1e-6)
+    return ((1 - iou) * occurs).sum() / occurs.sum().clamp(min=1)
 
 
 def order_loss(pred: Tensor, valid: Tensor) -> Tensor:

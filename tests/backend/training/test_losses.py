@@ -8,6 +8,7 @@ from worldtracing.training.losses import (  # noqa: E402
     affine_loss,
     gradient_loss,
     order_loss,
+    overlap_loss,
     training_loss,
 )
 from worldtracing.training.source import Renders, augmented  # noqa: E402
@@ -47,6 +48,17 @@ def test_gradient_loss_sees_flattened_relief_but_no_jump_and_no_shift():
     assert gradient_loss(0.5 * ramp, ramp, valid, ONE) > 0.02
     step = torch.where(torch.arange(8) < 4, 0.0, 5.0).expand(1, 6, 8, 8)
     assert gradient_loss(0.5 * step, step, valid, ONE) == 0
+
+
+def test_overlap_loss_is_the_share_of_a_mask_that_is_missed():
+    valid = torch.zeros(2, 1, 4, 4, dtype=torch.bool)
+    valid[0, 0, 0] = True  # 4 pixels, all in the first picture
+    found = torch.zeros_like(valid)
+    found[0, 0, :2] = True  # these and 4 others
+    logits = torch.where(found, 20.0, -20.0)
+    assert overlap_loss(logits, valid) == pytest.approx(0.5, abs=1e-4)
+    assert overlap_loss(torch.full((2, 1, 4, 4), -20.0), valid) == pytest.approx(1, abs=1e-4)
+    assert overlap_loss(logits, found) == pytest.approx(0, abs=1e-4)
 
 
 def test_order_loss_counts_existing_layers_that_are_swapped():
