@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import bpy
 
+from ..backend.worldtracing.engines.wt_dit_weights import models_of
+from ..backend.worldtracing.weights.catalogue import RELEASED
 from .core.settings import TraceSettings
 
 MODES = (
     ("object", "Object", "Trace the foreground object; the background is left out"),
     ("scene", "Scene", "Trace the whole picture"),
+)
+
+AUTOMATIC = "auto"
+WT_DIT = "wt-dit"
+"""The engine with a model, which has options of its own."""
+
+MODELS = (
+    (AUTOMATIC, "Automatic", "The first model for the mode whose weights are in the weights folder"),
+    *((name, name, RELEASED[name].label) for mode, *_ in MODES for name in models_of(mode)),
+)
+PRECISIONS = (
+    (AUTOMATIC, "Automatic", "Fast on NVIDIA GPUs, Full elsewhere"),
+    ("fp32", "Full", "32-bit floating point"),
+    ("fast", "Fast", "16-bit where it does not matter: half the memory"),
 )
 
 _engine_items: list[tuple[str, str, str]] = []  # Blender does not keep the strings of dynamic enums alive
@@ -50,6 +66,25 @@ class WT_Settings(bpy.types.PropertyGroup):
         soft_max=1024,
         max=4096,
     )
+    model: bpy.props.EnumProperty(name="Model", description="The trained network", items=MODELS)
+    steps: bpy.props.IntProperty(
+        name="Steps",
+        description="Sampler steps. Fewer are quicker and less exact",
+        default=20,
+        min=1,
+        max=20,
+    )
+    seeds: bpy.props.IntProperty(
+        name="Seeds",
+        description="How many guesses to make, beginning with the seed. The best one is built, all are saved",
+        default=1,
+        min=1,
+        max=16,
+        soft_max=4,
+    )
+    precision: bpy.props.EnumProperty(
+        name="Precision", description="Number format that the network computes in", items=PRECISIONS
+    )
     use_fov: bpy.props.BoolProperty(
         name="Set Field of View",
         description="Give the photo's field of view instead of reading it from the file or assuming the default",
@@ -79,7 +114,12 @@ class WT_Settings(bpy.types.PropertyGroup):
             resolution=self.resolution,
             fov_degrees=degrees(self.fov) if self.use_fov else None,
             match_photo=self.match_photo,
+            extra=self._model_options() if self.engine == WT_DIT else {},
         )
+
+    def _model_options(self) -> dict:
+        chosen = {"model": self.model, "steps": self.steps, "seeds": self.seeds, "precision": self.precision}
+        return {name: value for name, value in chosen.items() if value != AUTOMATIC}
 
 
 class WT_Job(bpy.types.PropertyGroup):

@@ -136,7 +136,15 @@ class Trace:
             "resolution": settings.resolution,
             "mask": str(self._handoff) if self._prepared.result() else None,
             "fov_degrees": settings.fov_degrees,
+            "extra": self._extra(),
         }
+
+    def _extra(self) -> dict:
+        """The engine's own options; of several seeds all worlds are kept beside the result."""
+        extra = dict(self._settings.extra)
+        if "seeds" in extra:
+            extra.setdefault("keep_seeds", str(self._output.with_suffix("")))
+        return extra
 
     def _build(self) -> None:
         world = LayeredWorld.load(self._output)

@@ -18,6 +18,7 @@ _FIXES = {
     "WT-IMG-EMPTY-MASK": Fix("Clear Mask", "clear_mask"),
     "WT-IO-WRITE": Fix("Choose Results Folder", "open_preferences"),
     "WT-IO-FULL": Fix("Choose Results Folder", "open_preferences"),
+    "WT-ENV-TORCH": Fix("Choose Python", "open_preferences"),
     "WT-WORKER-NO-PYTHON": Fix("Use Blender's Python", "blender_python"),
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class TraceSettings:
         resolution: longest side of the traced picture in pixels.
         fov_degrees: horizontal field of view of the photo; None takes the photo's EXIF data or the default.
         match_photo: set the scene's view transform so that renders keep the photo's colors.
+        extra: the engine's own options, JSON values.
     """
 
     engine: str = "silhouette"
@@ -25,6 +28,7 @@ class TraceSettings:
     resolution: int = 504
     fov_degrees: float | None = None
     match_photo: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

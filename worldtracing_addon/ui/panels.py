@@ -7,6 +7,7 @@ from textwrap import wrap
 import bpy
 
 from ..core.fixes import fix_for
+from ..properties import WT_DIT
 from ..scene.render import matches_photo
 from ..scene.worlds import active_world
 
@@ -46,7 +47,11 @@ class WT_PT_options(_SidebarPanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = context.scene.world_tracing
         layout.prop(settings, "engine")
-        layout.prop(settings, "resolution")
+        if settings.engine == WT_DIT:
+            for name in ("model", "steps", "seeds", "precision"):
+                layout.prop(settings, name)
+        else:  # networks have an input size of their own
+            layout.prop(settings, "resolution")
         layout.prop(settings, "seed")
         layout.prop(settings, "mask")
         row = layout.row(heading="Field of View")

@@ -1,37 +1,21 @@
 """Tiny models in the place of the released ones, their weights converted from a checkpoint into a weights folder."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from worldtracing.camera import Camera  # noqa: E402
-from worldtracing.engines.base import TraceOptions  # noqa: E402
-from worldtracing.engines.wt_dit import WTDiTEngine  # noqa: E402
-from worldtracing.model import config as model_config  # noqa: E402
-from worldtracing.model.config import EncoderConfig, ModelConfig  # noqa: E402
-from worldtracing.progress import silent  # noqa: E402
-from worldtracing.weights import catalogue  # noqa: E402
-from worldtracing.weights.catalogue import ReleasedModel  # noqa: E402
-from worldtracing.weights.convert import convert_checkpoint  # noqa: E402
-from worldtracing.weights.network import build_on_meta  # noqa: E402
-from worldtracing.weights.store import WeightStore  # noqa: E402
+from tiny_weights import TINY, write_checkpoint
 
-OBJECT = ModelConfig(
-    image_size=42,
-    layers=3,
-    width=24,
-    heads=2,
-    blocks=3,
-    head_blocks=3,
-    steps=3,
-    encoder=EncoderConfig(width=16, depth=4, heads=2, pos_grid=3),
-)
-SCENE = dataclasses.replace(OBJECT, name="r69l", mode="scene", layer_adaln=True, xyz_norm="median_log_global")
-CLIP = dataclasses.replace(OBJECT, name="r76", mode="dynamic", temporal=True, frames=3, noise_correlation=0.5)
-TINY = {config.name: config for config in (OBJECT, SCENE, CLIP)}
+from worldtracing.camera import Camera
+from worldtracing.engines.base import TraceOptions
+from worldtracing.engines.wt_dit import WTDiTEngine
+from worldtracing.model import config as model_config
+from worldtracing.progress import silent
+from worldtracing.weights import catalogue
+from worldtracing.weights.catalogue import ReleasedModel
+from worldtracing.weights.convert import convert_checkpoint
+from worldtracing.weights.store import WeightStore
 
 
 @pytest.fixture(autouse=True)
@@ -50,15 +34,7 @@ def make_weights(store, tmp_path):
     """A function that converts a new checkpoint of a model into the weights folder; the file."""
 
     def make(name="r75b", precision="fp32", release=None, change=lambda state: None):
-        generator = torch.Generator().manual_seed(0)
-        # As wide as initializations are; norms near 1, so that every block matters and nothing overflows.
-        state = {
-            key: torch.randn(tensor.shape, generator=generator) * 0.1 + ("norm" in key or "std" in key)
-            for key, tensor in build_on_meta(TINY[name]).state_dict().items()
-        }
-        change(state)
-        checkpoint = tmp_path / f"{name}.pt"
-        torch.save({"model_state_dict": state}, checkpoint)
+        checkpoint = write_checkpoint(tmp_path / f"{name}.pt", TINY[name], change)
         target = store.weights_path(name, precision)
         convert_checkpoint(checkpoint, target, catalogue.RELEASED[name], precision, release)
         return target
