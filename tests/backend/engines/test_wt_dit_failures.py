@@ -12,7 +12,7 @@ from worldtracing.camera import Camera  # noqa: E402
 from worldtracing.engines import wt_dit_network, wt_dit_weights  # noqa: E402
 from worldtracing.engines.base import TraceOptions  # noqa: E402
 from worldtracing.engines.wt_dit_options import read_options  # noqa: E402
-from worldtracing.errors import WorldTracingError  # noqa: E402
+from worldtracing.errors import Cancelled, WorldTracingError  # noqa: E402
 from worldtracing.model.config import BUNDLED, R75B  # noqa: E402
 from worldtracing.progress import silent  # noqa: E402
 from worldtracing.tracing import TraceRequest, trace_photo  # noqa: E402
@@ -248,3 +248,23 @@ def test_the_smallest_setting_of_each_device():
     assert (gpu.precision, gpu.seeds, gpu.offload) == ("fast", 1, True)
     host = wt_dit_network._smallest(wish, header, "cpu")  # mapped weights take no memory of their own
     assert (host.precision, host.seeds, host.offload) == ("fast", 1, False)
+
+
+def test_offloaded_blocks_give_the_same_world_also_after_a_cancel(engine, trace, make_weights, monkeypatch):
+    make_weights()
+    plain = trace(device="cpu")
+    # To the engine this is a device with a memory of its own, like a GPU.
+    monkeypatch.setattr(wt_dit_network, "choose_device", lambda wanted: "cpu:0" if wanted == "auto" else wanted)
+
+    def cancel(stage, k, n):
+        if (stage, k) == ("Denoising", 1):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        trace(offload=True, on_progress=cancel)
+    assert engine._keeper._loaded.streams
+    offloaded = trace(offload=True)
+    np.testing.assert_allclose(offloaded.points, plain.points, atol=1e-5)
+    back = trace(device="cpu")
+    assert not engine._keeper._loaded.streams
+    np.testing.assert_allclose(back.points, plain.points, atol=1e-5)
