@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .errors import WorldTracingError
-from .model.normalization import denormalize
 from .model.wt_dit import flow_velocity
 from .progress import OnProgress, silent
 
@@ -31,7 +30,7 @@ class Samples(NamedTuple):
     """What the sampler returns for every seed.
 
     Attributes:
-        normalized: (k, b, t, l, H, W, 3) float32 in the network's coordinates, everywhere.
+        normalized: (k, b, t, l, H, W, c) float32 in the network's coordinates, everywhere; c = 3, for a small model 1.
         xyz: (k, b, t, l, H, W, 3) float32, camera frame, 0 where the mask is off; metres or, for scenes, up to scale.
         mask: (b, t, l, H, W) bool; a layer is on only where all layers before it are.
         validity: (k, b, t, l, H, W) logits of the last step, or None where the model has none.
@@ -85,20 +84,21 @@ def sample(
     def per_seed(draw: Callable[[torch.Generator], Tensor]) -> Tensor:
         return torch.cat([draw(generator).to(device, non_blocking=True) for generator in generators])
 
-    x = per_seed(lambda g: initial_noise(g, shape, model.config.noise_correlation))  # (k b, 3, v, H, W)
+    channels, correlation = model.config.state_channels, model.config.noise_correlation
+    x = per_seed(lambda g: initial_noise(g, shape, correlation, channels))  # (k b, c, v, H, W)
     times = time_grid(steps).to(device)
     visible = trusted_layers(mask)
     for i in range(steps):
         on_progress("Denoising", i, steps)
         filled = x
         if not all_valid:
-            fill = per_seed(lambda g: fill_noise(g, shape, official_noise)).unflatten(0, (len(seeds), -1))
+            fill = per_seed(lambda g: fill_noise(g, shape, official_noise, channels)).unflatten(0, (len(seeds), -1))
             filled = torch.where(valid, x.unflatten(0, (len(seeds), -1)), fill).flatten(0, 1)
         estimate = model.predict(filled, times[i], conditioning)
         x = x - (times[i] - times[i + 1]) * flow_velocity(x, estimate.x0, times[i])
         if preview_every and on_preview and (i + 1) % preview_every == 0 and i + 1 < steps:
-            on_preview(i + 1, _decode(estimate.x0, visible, len(seeds), model.config.xyz_norm)[1])
-    normalized, xyz = _decode(x, visible, len(seeds), model.config.xyz_norm)
+            on_preview(i + 1, _decode(estimate.x0, visible, model, conditioning)[1])
+    normalized, xyz = _decode(x, visible, model, conditioning)
     validity = estimate.validity
     if validity is not None:
         validity = validity.unflatten(0, (len(seeds), -1)).unflatten(2, shape[1:3])
@@ -121,8 +121,10 @@ def check_steps(steps: int) -> None:
         )
 
 
-def initial_noise(generator: torch.Generator, shape: Sequence[int], correlation: float = 0.0) -> Tensor:
-    """x_T ~ N(0, 1) for `shape` (b, t, l, H, W) as (b, 3, v, H, W) float32 on the generator's device.
+def initial_noise(
+    generator: torch.Generator, shape: Sequence[int], correlation: float = 0.0, channels: int = 3
+) -> Tensor:
+    """x_T ~ N(0, 1) for `shape` (b, t, l, H, W) as (b, channels, v, H, W) float32 on the generator's device.
 
     Frames share noise to the degree `correlation`: √ρ · shared + √(1 − ρ) · own, drawn in this order and with the
     channel last, as the released sampler does.
@@ -130,25 +132,25 @@ def initial_noise(generator: torch.Generator, shape: Sequence[int], correlation:
     b, t, layers, height, width = shape
     device = generator.device
     if correlation == 0 or t == 1:
-        return torch.randn(b, 3, t * layers, height, width, generator=generator, device=device)
+        return torch.randn(b, channels, t * layers, height, width, generator=generator, device=device)
     pixels = layers * height * width
-    shared = torch.randn(b, 1, pixels, 3, generator=generator, device=device)
-    own = torch.randn(b, t, pixels, 3, generator=generator, device=device)
+    shared = torch.randn(b, 1, pixels, channels, generator=generator, device=device)
+    own = torch.randn(b, t, pixels, channels, generator=generator, device=device)
     noise = correlation**0.5 * shared + (1 - correlation) ** 0.5 * own
-    return noise.view(b, t, layers, height, width, 3).movedim(-1, 1).flatten(2, 3).contiguous()
+    return noise.view(b, t, layers, height, width, channels).movedim(-1, 1).flatten(2, 3).contiguous()
 
 
-def fill_noise(generator: torch.Generator, shape: Sequence[int], official: bool = False) -> Tensor:
-    """Noise for the invalid pixels of one step, (b, 3, v, H, W) float32 on the generator's device.
+def fill_noise(generator: torch.Generator, shape: Sequence[int], official: bool = False, channels: int = 3) -> Tensor:
+    """Noise for the invalid pixels of one step, (b, channels, v, H, W) float32 on the generator's device.
 
     The official draw is of (b, v · H · W, 3) with the channels outermost in memory. On the CPU that order takes four
     times as long as a contiguous draw and gives other numbers.
     """
     b, t, layers, height, width = shape
     on_host = generator.device.type == "cpu" and torch.cuda.is_available()  # pinned: copied while the GPU works
-    noise = torch.empty(b, 3, t * layers * height * width, device=generator.device, pin_memory=on_host)
+    noise = torch.empty(b, channels, t * layers * height * width, device=generator.device, pin_memory=on_host)
     (noise.transpose(1, 2) if official else noise).normal_(generator=generator)
-    return noise.view(b, 3, t * layers, height, width)
+    return noise.view(b, channels, t * layers, height, width)
 
 
 def trusted_layers(mask: Tensor) -> Tensor:
@@ -156,10 +158,10 @@ def trusted_layers(mask: Tensor) -> Tensor:
     return mask.int().cumprod(2).bool()
 
 
-def _decode(x: Tensor, mask: Tensor, seeds: int, xyz_norm: str) -> tuple[Tensor, Tensor]:
-    """A state (k b, 3, v, H, W) as normalized and as masked XYZ maps (k, b, t, l, H, W, 3)."""
-    normalized = x.unflatten(0, (seeds, -1)).unflatten(3, mask.shape[1:3]).movedim(2, -1)
-    xyz = torch.where(mask[..., None], denormalize(normalized, xyz_norm), 0)
+def _decode(x: Tensor, mask: Tensor, model: WTDiT, conditioning: Conditioning) -> tuple[Tensor, Tensor]:
+    """A state (k b, c, v, H, W) as normalized (…, c) and as masked XYZ maps (k, b, t, l, H, W, 3)."""
+    normalized = x.unflatten(0, (-1, len(mask))).unflatten(3, mask.shape[1:3]).movedim(2, -1)
+    xyz = torch.where(mask[..., None], model.points(normalized, conditioning), 0)
     return normalized, xyz
 
 

@@ -22,10 +22,12 @@ class ConvConditioning(Conditioning):
     Attributes:
         skips: (b, c, H / stride, W / stride) features of the encoder, the finest first.
         viewing: the units of depth.
+        rays: (b, 1, 1, H, W, 3) viewing directions with z = 1.
     """
 
     skips: list[Tensor]
     viewing: Viewing
+    rays: Tensor
 
 
 class ConvWTDiT(WTDiT):
@@ -66,6 +68,7 @@ class ConvWTDiT(WTDiT):
             frame_rope=None,
             skips=skips,
             viewing=view,
+            rays=(rays / rays[:, 2:]).movedim(1, -1)[:, None, None],
         )
 
     def predict(self, x: Tensor, t: Tensor, conditioning: ConvConditioning) -> Estimate:
@@ -75,6 +78,10 @@ class ConvWTDiT(WTDiT):
         skips = [repeat_samples(s, len(x)) for s in conditioning.skips]
         out = self.net.latents_projection(tokens, x, time, skips)
         return Estimate(out[:, :1], out[:, 1])
+
+    def points(self, normalized: Tensor, conditioning: ConvConditioning) -> Tensor:
+        """XYZ (k, b, 1, l, H, W, 3), relative to the median depth of layer 0, from log depth (k, b, 1, l, H, W, 1)."""
+        return conditioning.viewing.decode(normalized[:, :, 0, ..., 0])[:, :, None, ..., None] * conditioning.rays
 
 
 def build_model(config: ModelConfig) -> WTDiT:

@@ -19,6 +19,7 @@ from .conv import ConvEncoder, SkipHead
 from .embeddings import film_projection, layer_film, modulation_projection, time_mlp, time_sinusoid
 from .encoder import Encoder
 from .head import Head
+from .normalization import denormalize
 from .precision import FP32, Precision
 from .rope import Rotary, frame_positions, grid_positions, rotary_table
 from .tokens import Conditioning, patchify, repeat_samples, standardize, unpatchify
@@ -141,6 +142,10 @@ class WTDiT(nn.Module):
         """
         x0 = self.predict(x_t if filled is None else filled, t, conditioning).x0
         return flow_velocity(x_t, x0, t)
+
+    def points(self, normalized: Tensor, conditioning: Conditioning) -> Tensor:
+        """XYZ (k, b, t, l, H, W, 3) in the camera frame from the network's coordinates (k, b, t, l, H, W, c)."""
+        return denormalize(normalized, self.config.xyz_norm)
 
     def time_modulation(self, t: Tensor) -> Tensor:
         """The six rows of AdaLN, (6, width) float32 for t (), or (n, 1, 1, 1, 6, width) for t (n,)."""

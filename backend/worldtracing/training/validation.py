@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from ..model.conv_wt_dit import ConvWTDiT
-from ..model.wt_dit import Estimate, flow_velocity
+from ..model.wt_dit import Estimate
+from ..sampling import sample
 from .source import Renders
 from .targets import make_targets
 
@@ -31,14 +31,9 @@ def predict(model: ConvWTDiT, picture: Tensor, rays: Tensor, traced: Tensor, ste
     shape = (len(picture), 1, model.config.layers, *picture.shape[2:])
     if steps == 0:
         return model.predict(picture.new_zeros(shape), torch.ones((), device=picture.device), conditioning)
-    generator = torch.Generator().manual_seed(NOISE_SEED)
-    x = torch.randn(shape, generator=generator).to(picture.device)
-    noise = torch.randn(shape, generator=generator).to(picture.device)
-    times = torch.linspace(1, 0, steps + 1, device=picture.device)
-    for now, after in pairwise(times):
-        estimate = model.predict(torch.where(traced, x, noise), now, conditioning)
-        x = x - (now - after) * flow_velocity(x, estimate.x0, now)
-    return Estimate(x, estimate.validity)
+    mask = traced[:, 0].expand(-1, model.config.layers, -1, -1)
+    samples = sample(model, conditioning, mask, [NOISE_SEED], steps)
+    return Estimate(samples.normalized[0].movedim(-1, 1)[:, :, 0], samples.validity[0, :, 0])
 
 
 def validate(model: ConvWTDiT, batches: Iterator[Renders], steps: int, autocast: torch.autocast) -> dict[str, float]:

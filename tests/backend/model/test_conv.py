@@ -17,6 +17,7 @@ from worldtracing.model.config import MODELS, ConvConfig, EncoderConfig, ModelCo
 from worldtracing.model.conv_wt_dit import build_model  # noqa: E402
 from worldtracing.model.viewing import camera_rays  # noqa: E402
 from worldtracing.progress import silent  # noqa: E402
+from worldtracing.sampling import sample  # noqa: E402
 from worldtracing.training.checkpoint import save_weights  # noqa: E402
 
 SMALL = ModelConfig(
@@ -99,6 +100,20 @@ def test_several_seeds_of_one_picture_share_its_conditioning():
     both = model.predict(x, torch.tensor(0.5), model.condition(picture, rays))
     second = model.predict(x[1:], torch.tensor(0.5), model.condition(picture, rays))
     torch.testing.assert_close(both.x0[1:], second.x0, rtol=1e-4, atol=1e-4)
+
+
+def test_the_sampler_gives_points_on_their_rays():
+    model = random_network()
+    picture, rays, _ = inputs(32, 48, n=2)
+    mask = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(4)) < 0.8
+    samples = sample(model, model.condition(picture, rays), mask, [1, 2, 3], 2)
+    assert samples.normalized.shape == (3, 2, 1, 3, 32, 48, 1)
+    assert samples.validity.shape == (3, 2, 1, 3, 32, 48)
+    seen = samples.mask.expand(3, -1, -1, -1, -1, -1)
+    directions = rays.movedim(1, -1)[None, :, None, None].expand(*seen.shape, 3)[seen]
+    points = samples.xyz[seen]
+    torch.testing.assert_close(points / points[:, 2:], directions / directions[:, 2:])
+    assert not samples.xyz[~seen].any()
 
 
 def test_sizes_that_are_no_patches_are_refused():
