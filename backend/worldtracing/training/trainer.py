@@ -13,7 +13,7 @@ from torch import Tensor
 from ..model.config import model_config
 from ..model.conv_wt_dit import ConvWTDiT
 from ..model.wt_dit import Estimate
-from .checkpoint import checkpoints, load_training, save_checkpoint
+from .checkpoint import checkpoints, load_training, save_checkpoint, save_weights
 from .config import Phase, TrainingConfig
 from .initialization import flow_parameters, initialize
 from .log import RunLog
@@ -124,14 +124,15 @@ class Trainer:
         return self.processes.agree(self.seconds - last, self.device) >= 60 * minutes
 
     def _enter_phase(self, index: int) -> None:
+        """Begin a phase, after keeping what the one before has made: flow matching first makes it worse."""
         if index == self.phase:
             return
+        if self.step:
+            self._validate()
+            if self.processes.first:
+                save_weights(self.run / f"phase-{self.phase}.safetensors", self.ema.weights, self.model_config)
         self.phase, self.phase_step = index, 0
         self._freeze()
-        if self.step and self.config.phases[index].objective == "flow":
-            self._validate()  # the regressed network, which flow matching first makes worse
-            if self.processes.first:
-                print("The phase 'flow' begins.", flush=True)
 
     def _freeze(self) -> None:
         flow = self.config.phases[self.phase].objective == "flow"
@@ -204,7 +205,7 @@ class Trainer:
         if self.log and self.held_out:
             weights = {name: x.clone() for name, x in self.model.state_dict().items()}
             self.model.load_state_dict(self.ema.weights)
-            flow = self.config.phases[self.phase].objective == "flow" and self.phase_step
+            flow = self.config.phases[self.phase].objective == "flow"
             for steps in (1, self.model_config.steps) if flow else (0,):
                 scores = validate(self.model, self._held_out_batches(), steps, self._autocast())
                 self.log.write("scores", self.step, {"steps": steps, "samples": self.samples, **scores})

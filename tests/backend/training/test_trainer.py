@@ -54,6 +54,9 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(tiny, tmp_path, spher
         assert [path.name for path in checkpoints(tmp_path / folder)][-1] == "step-00000006"
     one, two = (load_file(checkpoints(tmp_path / f)[-1] / "weights.safetensors") for f in ("whole", "broken"))
     assert all(torch.equal(one[name], two[name]) for name in one)
+    regressed = load_file(tmp_path / "whole" / "phase-0.safetensors")
+    assert not regressed["net.geo_noise_projection.0.weight"].any()
+    assert one["net.geo_noise_projection.0.weight"].any()
     assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), continued.model.parameters(), strict=True))
 
 
