@@ -12,6 +12,7 @@ def scene(submodule):
         worlds = submodule("worldtracing_addon.scene.worlds")
         compat = submodule("worldtracing_addon.compat")
         color = submodule("worldtracing_addon.core.color")
+        layer_group = submodule("worldtracing_addon.scene.layer_group")
         world = make_world(submodule("backend.worldtracing.world").LayeredWorld, width=64, height=48)
 
         def __init__(self):
@@ -49,10 +50,11 @@ def test_radius_is_in_pixels_and_follows_depth(scene):
     cloud = scene.show()
     focal = scene.world.K[0, 0]
     depth = points_of(cloud)[:, 1]
-    np.testing.assert_allclose(read(cloud, "radius", "value")[:, 0], 0.75 * depth / focal, rtol=1e-5)
+    viewport = scene.layer_group.VIEWPORT_RADIUS  # what is evaluated here is what the viewport shows
+    np.testing.assert_allclose(read(cloud, "radius", "value")[:, 0], 0.75 * viewport * depth / focal, rtol=1e-5)
     radii = read(scene.show(Depth_Scaling=False, Point_Radius=2.0), "radius", "value")[:, 0]
     z = scene.world.points[scene.world.valid][:, 2]
-    np.testing.assert_allclose(radii, 2 * (z.min() + z.max()) / 2 / focal, rtol=1e-5)
+    np.testing.assert_allclose(radii, 2 * viewport * (z.min() + z.max()) / 2 / focal, rtol=1e-5)
 
 
 def test_density_thins_steadily(scene):

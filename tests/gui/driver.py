@@ -87,6 +87,7 @@ def press_trace_button(window, sidebar):
         yield 0.6
         if job().running:
             say("clicked Trace World", below, "px below the sidebar's top")
+            xdotool("mousemove", 500, 450)  # a button under the mouse keeps its old look
             return
     raise AssertionError("no click started a trace")
 
@@ -117,7 +118,7 @@ def story():
     yield from wait_until(moving, 120, "a moving progress bar")
     assert job().running, f"the trace ended too early: {job().error_message}"
     screenshot("2_progress.png")
-    xdotool("mousemove", 500, 450, "key", "Escape")
+    xdotool("key", "Escape")
     yield from wait_until(lambda: not job().running, 30, "the cancel")
     assert not job().error_code, job().error_message
     assert not layer_objects(), "a cancelled trace left objects behind"
@@ -140,7 +141,7 @@ def story():
 
     yield from wait_until(colors_appear, 240, "the world's colors in the viewport (software GL compiles shaders)")
     say("share of the viewport in strong colors", round(colored_share("4_result.png"), 3))
-    say("poll", bpy.ops.wt.trace_world.poll(), job().running, scene.world_tracing.image)
+    assert bpy.ops.wt.trace_world.poll(), "the button must work again"
     assert len([c for c in bpy.data.collections if c.name.startswith(TAB)]) == 1
     bpy.ops.ed.undo()
     yield 1.0

@@ -16,6 +16,7 @@ from .transaction import Transaction
 
 NAME, SURFACE_NAME, VERSION = "World Tracing Layer", "World Tracing Surface", 1
 DISPLAYS = ("Points", "Surface")
+VIEWPORT_RADIUS = 2**0.5
 COLOR_SOURCES = ("Photo", "Layer", "Depth")
 
 _SOCKETS: tuple[tuple[str, str, Any, Any, Any, str], ...] = (
@@ -166,11 +167,13 @@ def _points(graph: NodeGraph, inputs: Any, geometry: Any, depth: Any) -> Any:
     middle = graph.math("MULTIPLY", graph.math("ADD", inputs["Near"], inputs["Far"]), 0.5)
     reach = graph.switch("FLOAT", inputs["Depth Scaling"], middle, depth)
     pitch = graph.math("DIVIDE", reach, graph.math("MINIMUM", inputs["Focal X"], inputs["Focal Y"]))
+    # The viewport draws a point as a diamond inside its circle, which would leave gaps.
+    drawn = graph.switch("FLOAT", graph.add("GeometryNodeIsViewport"), 1.0, VIEWPORT_RADIUS)
     return graph.add(
         "GeometryNodeMeshToPoints",
         Mesh=geometry,
         Selection=chance,
-        Radius=graph.math("MULTIPLY", pitch, inputs["Point Radius"]),
+        Radius=graph.math("MULTIPLY", graph.math("MULTIPLY", pitch, inputs["Point Radius"]), drawn),
     )
 
 
