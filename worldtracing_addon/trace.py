@@ -40,7 +40,8 @@ class Trace:
         name: the photo's name.
         state: what was last known of the job.
         world: the built world, once done.
-        warnings: what went differently than asked, once done.
+        warnings: what went wrong on the way and was made good, once done.
+        notes: what the engine says of how it went, once done.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Trace:
         self.state = JobState(stage="Reading the photo")
         self.world: WorldObjects | None = None
         self.warnings: list[WorldTracingError] = []
+        self.notes: list[str] = []
         self._image_uid, self._scene_uid = image.session_uid, scene.session_uid
         self._settings, self._worker_settings = settings, worker_settings
         self._output = (output or _new_output(image)).absolute()
@@ -148,6 +150,7 @@ class Trace:
 
     def _build(self) -> None:
         world = LayeredWorld.load(self._output)
+        self.notes = list(world.metadata.get("notes", []))
         scene = _find(bpy.data.scenes, self._scene_uid)
         if scene is None:
             raise WorldTracingError(

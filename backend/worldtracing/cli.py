@@ -143,6 +143,8 @@ def _trace_one(request: TraceRequest, engine: Engine, target: Path, options: arg
     finally:
         if bar:
             bar.clear()
+    for note in report.get("metadata", {}).get("notes", ()):
+        print(f"{request.image}: {note}", file=sys.stderr)
     if options.json:
         print(json.dumps(report), flush=True)
     elif report["ok"]:

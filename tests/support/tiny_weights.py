@@ -4,8 +4,6 @@ import dataclasses
 import sys
 from pathlib import Path
 
-import torch
-
 from worldtracing.model import config as model_config
 from worldtracing.model.config import EncoderConfig, ModelConfig
 from worldtracing.weights.catalogue import ReleasedModel
@@ -29,6 +27,8 @@ TINY = {config.name: config for config in (OBJECT, SCENE, CLIP)}
 
 def write_checkpoint(path, config, change=lambda state: None):
     """A checkpoint as the released ones are, after `change` has been at its state dict."""
+    import torch
+
     generator = torch.Generator().manual_seed(0)
     # As wide as initializations are; norms near 1, so that every block matters and nothing overflows.
     state = {

@@ -84,7 +84,7 @@ class WT_OT_trace_world(bpy.types.Operator):
             api.look_through(context, self._trace.world)
             for warning in self._trace.warnings:
                 _report(self, job, warning, level="WARNING")
-            self.report({"INFO"}, f"Traced {self._trace.name}")
+            self.report({"INFO"}, " ".join([f"Traced {self._trace.name}", *self._trace.notes]))
             return {"FINISHED"}
         if state.error is not None:
             _report(self, job, state.error)

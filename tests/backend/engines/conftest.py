@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 from tiny_weights import TINY, write_checkpoint
 
 from worldtracing.camera import Camera

@@ -7,13 +7,16 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_weights import OBJECT
 from worker_help import Process
 
 torch = pytest.importorskip("torch")
 
 from worldtracing import cli  # noqa: E402
+from worldtracing.engines import wt_dit_network  # noqa: E402
 from worldtracing.image import load_photo  # noqa: E402
 from worldtracing.tracing import TraceRequest, in_file_pixels, trace_photo  # noqa: E402
+from worldtracing.weights.plan import needed_bytes  # noqa: E402
 from worldtracing.worker import protocol  # noqa: E402
 from worldtracing.world import LayeredWorld  # noqa: E402
 
@@ -85,6 +88,14 @@ def test_the_command_line_tells_what_is_missing(photo, tmp_path, capsys):
     assert "worldtracing weights download r75b" in capsys.readouterr().err
     assert cli.main([*map(str, arguments), "--steps", "21"]) == 1
     assert "WT-MODEL-STEPS" in capsys.readouterr().err
+
+
+def test_the_command_line_says_what_went_otherwise(photo, make_weights, tmp_path, capsys, monkeypatch):
+    make_weights()
+    monkeypatch.setattr(wt_dit_network, "free_memory", lambda device: needed_bytes(OBJECT, "fp32", 1))
+    arguments = ["trace", photo, "--engine", "wt-dit", "--device", "cpu", "--seeds", 2, "-o", tmp_path / "out"]
+    assert cli.main([str(argument) for argument in arguments]) == 0
+    assert "one seed at a time" in capsys.readouterr().err
 
 
 def test_the_worker_traces_is_cancelled_in_mid_sampling_and_traces_again(photo, make_weights, worker, tmp_path):
