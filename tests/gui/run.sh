@@ -2,6 +2,7 @@
 # The extension in a real Blender window under Xvfb: install the zip, click, trace, cancel, take screenshots.
 #   run.sh ZIP [BLENDER]     with BLENDER, that one; otherwise Blender from Debian, in chroots made for it
 # SUITES picks the Debian suites (trixie has Blender 4.3, sid 5.2); screenshots go to tests/gui/out/<suite>.
+# Exit code 75: a window cannot be set up on this machine.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 zip=$(readlink -f "$1")
@@ -32,7 +33,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "make gui-test needs BLENDER=/path/to/blender here: chroots are made as root on Debian only." >&2
     exit 75
 fi
-command -v debootstrap >/dev/null || { apt-get update -qq; apt-get install -y -qq debootstrap; }
+command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap; } || exit 75
 
 for suite in ${SUITES:-trixie sid}; do
     root=$cache/$suite
