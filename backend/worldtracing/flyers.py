@@ -110,7 +110,7 @@ def _drop_outliers(points: np.ndarray, kept: np.ndarray, neighbours: int, deviat
     if len(cloud) <= neighbours:
         return kept
     tree = need("scipy.spatial", "image", "filter edge flyers").cKDTree(cloud)
-    distance = tree.query(cloud, k=neighbours + 1)[0][:, 1:].mean(1)
+    distance = tree.query(cloud, k=neighbours + 1, workers=-1)[0][:, 1:].mean(1)
     median = np.median(distance)
     deviation = MAD_TO_SIGMA * np.median(np.abs(distance - median))
     if deviation == 0:

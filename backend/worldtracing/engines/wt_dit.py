@@ -6,6 +6,7 @@ PyTorch is imported when a trace begins, so that the engine can be listed where 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,14 +76,15 @@ class WTDiTEngine:
         on_progress("Finishing the layers", 0, 1)
         layers = repair_layers(traced.xyz[:, 0], traced.mask[0])
         check_points([layers])
-        files = {}
-        if wish.keep_seeds and len(wish.seeds) > 1:
-            files = {k: Path(f"{wish.keep_seeds}_seed{seed}.safetensors") for k, seed in enumerate(wish.seeds)}
-        facts = {"seed_files": [file.name for file in files.values()]} if files else {}
-        for k, file in files.items():
+        best = maker.world(traced, layers, traced.best, picture, camera, notes)
+        if not wish.keep_seeds or len(wish.seeds) == 1:
+            return best
+        files = [Path(f"{wish.keep_seeds}_seed{seed}.safetensors") for seed in wish.seeds]
+        for k, file in enumerate(files):
             on_progress("Writing the seeds", k, len(files))
-            maker.world(traced, layers, k, picture, camera, notes).save(file)
-        return maker.world(traced, layers, traced.best, picture, camera, notes, facts)
+            world = best if k == traced.best else maker.world(traced, layers, k, picture, camera, notes)
+            world.save(file)
+        return replace(best, metadata={**best.metadata, "seed_files": [file.name for file in files]})
 
     def trace_frames(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,11 @@ class Layers:
     points: np.ndarray
     valid: np.ndarray
     violations: list[float]
+
+    @cached_property
+    def confidence(self) -> np.ndarray | None:
+        """(L, H, W) float32, the agreement of several seeds."""
+        return confidence_from_seeds(self.points, self.valid) if len(self.points) > 1 else None
 
 
 def repair_layers(points: np.ndarray, mask: np.ndarray) -> Layers:
@@ -129,8 +135,6 @@ class WorldMaker:
         if solve:
             camera = self.camera(layers, seed, picture, camera)
         points, valid = layers.points[seed], layers.valid[seed]
-        several = len(layers.points) > 1
-        confidence = confidence_from_seeds(layers.points, layers.valid) if several else None
         found = int(valid.sum())
         if self.wish.flyers:
             points, valid = drop_flyers(points, valid, CLIP if self.mode == "clip" else STILL)
@@ -147,7 +151,7 @@ class WorldMaker:
             "notes": [*traced.notes, *notes],
             **facts,
         }
-        return LayeredWorld(points, valid, picture.rgb, camera.K, self.scale, confidence, metadata)
+        return LayeredWorld(points, valid, picture.rgb, camera.K, self.scale, layers.confidence, metadata)
 
     def preview(self, layers: Layers, picture: NetworkInput, camera: Camera) -> LayeredWorld:
         """The first seed's current estimate; nothing is filtered."""
