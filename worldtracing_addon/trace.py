@@ -66,12 +66,11 @@ class Trace:
         self._image_uid, self._scene_uid = image.session_uid, scene.session_uid
         self._settings, self._worker_settings = settings, worker_settings
         self._output = (output or _new_output(image)).absolute()
+        pixels, mask_pixels = read_pixels(image), read_pixels(mask) if mask else None
         self._handoff = Path(tempfile.mkdtemp(prefix="world-tracing-", dir=bpy.app.tempdir)) / "photo.safetensors"
+        self._prepared: Future = _executor.submit(_write_handoff, self._handoff, pixels, mask_pixels)
         self._job: TraceJob | None = None
         self._cancelled = False
-        self._prepared: Future = _executor.submit(
-            _write_handoff, self._handoff, read_pixels(image), read_pixels(mask) if mask else None
-        )
         _running = self
 
     def poll(self) -> JobState:

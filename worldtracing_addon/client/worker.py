@@ -178,6 +178,7 @@ class ProcessWorker(Worker):
         super().send(message)
 
     def kill(self) -> None:
+        self._stopping = True  # of no use to the next trace, though the process may live for a moment
         if self._process is not None:
             self._process.kill()  # this process alone, never its group
 
@@ -231,6 +232,7 @@ class InProcessWorker(Worker):
         threading.Thread(target=self._serve, args=(requests, replies), daemon=True).start()
 
     def kill(self) -> None:
+        self._stopping = True
         self._outgoing.put(None)
         self._set_gone(_died(None, self._tail))
 
