@@ -10,8 +10,9 @@ torch = pytest.importorskip("torch")
 
 from worldtracing.camera import Camera  # noqa: E402
 from worldtracing.engines.base import TraceOptions  # noqa: E402
+from worldtracing.engines.numpy_layers import gelu  # noqa: E402
 from worldtracing.engines.wt_bundled import BundledEngine  # noqa: E402
-from worldtracing.engines.wt_numpy import NumpyWTDiT, gelu, view_of  # noqa: E402
+from worldtracing.engines.wt_numpy import NumpyWTDiT, view_of  # noqa: E402
 from worldtracing.errors import WorldTracingError  # noqa: E402
 from worldtracing.model.config import MODELS, ConvConfig, EncoderConfig, ModelConfig  # noqa: E402
 from worldtracing.model.conv_wt_dit import build_model  # noqa: E402
