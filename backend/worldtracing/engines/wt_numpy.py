@@ -247,7 +247,6 @@ class NumpyWTDiT:
         neighbors = [
             x[i : i + reach[0] : stride, j : j + reach[1] : stride] for i in range(kernel) for j in range(kernel)
         ]
-        # The last window of a stride may end beyond the padding: a slice then has its row all the same.
         return self.linear(name, np.concatenate(neighbors, -1))
 
     def attention(self, name: str, x: np.ndarray, heads: int, rope: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
