@@ -10,24 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import WorldTracingError
-from .regions import component_areas, connected_to_border, dilate, erode, fill_holes, label_components, remove_specks
+from .matte_grabcut import grabcut, refine_by_numpy, refine_by_opencv
+from .regions import component_areas, connected_to_border, fill_holes, label_components, remove_specks
 from .resample import resize_area, resize_mask
 
 PLAIN_SIDE = 1024  # longest side in pixels of the copies that the methods work on
 GRABCUT_SIDE = 320
-COLOURS_SIDE = 320
 
 SPECK_SHARE = 0.001  # of the picture: smaller islands and holes are taken for noise
 
-PLAIN_BORDER_SHARE = 0.8  # of the border pixels must be of one colour; the object may touch the rest
+PLAIN_BORDER_SHARE = 0.8  # of the border pixels must be of one color; the object may touch the rest
 PLAIN_TOLERANCE = 14  # levels of 255 per channel; JPEG leaves about 8 around edges
 SEE_THROUGH_TOLERANCE = 4
-
-RING_SHARE = 0.03  # of the shorter side: the border whose colours are learned as background
-FOREGROUND_DISTANCES = (4.0, 3.0, 2.0, 1.5, 1.0)  # in standard deviations of the nearest border colours
-FOREGROUND_SHARE = 0.12  # the strictest distance that leaves this much of the picture is used
-GRABCUT_DISTANCE = 2.0  # where GrabCut starts; it moves the outline itself
-GRABCUT_ITERATIONS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +30,7 @@ class Matte:
 
     Attributes:
         mask: (H, W) bool.
-        method: "given", "alpha", "plain-background", "grabcut", "border-colours" or "everything".
+        method: "given", "alpha", "plain-background", "grabcut", "grabcut-numpy" or "everything".
     """
 
     mask: np.ndarray
@@ -47,7 +41,7 @@ def find_foreground(rgb: np.ndarray, alpha: np.ndarray | None, mode: str, given:
     """Decide what is to be traced.
 
     In object mode the first of these that applies: the given mask; alpha; a flood of the plain background from the
-    border; GrabCut (Rother et al. 2004) started from the border, where OpenCV is there; a colour model of the border.
+    border; GrabCut (Rother et al. 2004), by OpenCV where it is there, else in numpy.
     In scene mode everything but what alpha cuts out, unless a mask is given.
 
     Args:
@@ -93,102 +87,39 @@ def _choose(rgb: np.ndarray, alpha: np.ndarray | None, mode: str, given: np.ndar
     if mode == "scene":
         return Matte(np.ones(rgb.shape[:2], bool), "everything")
 
-    mask = plain_background(_reduced(rgb, PLAIN_SIDE))
-    method = "plain-background"
+    mask, method = plain_background(_reduced(rgb, PLAIN_SIDE)), "plain-background"
     if mask is None:
-        mask, method = grabcut(_reduced(rgb, GRABCUT_SIDE)), "grabcut"
-    if mask is None:
-        mask, method = border_colours(_reduced(rgb, COLOURS_SIDE)), "border-colours"
+        small = _reduced(rgb, GRABCUT_SIDE)
+        try:
+            mask, method = grabcut(small, refine_by_opencv), "grabcut"
+        except ImportError:
+            mask, method = grabcut(small, refine_by_numpy), "grabcut-numpy"
+        mask = _clean(mask)
     return Matte(resize_mask(mask, rgb.shape[1], rgb.shape[0]), method)
 
 
 def plain_background(rgb: np.ndarray) -> np.ndarray | None:
-    """The foreground before a background of one colour, (H, W) bool, or None where the border has no single colour.
+    """The foreground before a background of one color, (H, W) bool, or None where the border has no single color.
 
-    Only what the border's colour reaches from outside is background, so that parts of the object in that colour stay.
-    What is seen through a handle counts as background too, if the colour is one that objects rarely share exactly:
+    Only what the border's color reaches from outside is background, so that parts of the object in that color stay.
+    What is seen through a handle counts as background too, if the color is one that objects rarely share exactly:
     not the white or black of a clipped exposure.
     """
     border = np.concatenate([rgb[:2].reshape(-1, 3), rgb[-2:].reshape(-1, 3), rgb[:, :2].reshape(-1, 3),
                              rgb[:, -2:].reshape(-1, 3)])  # fmt: skip
-    colour = np.median(border, axis=0)
-    if np.mean(np.abs(border - colour).max(-1) <= PLAIN_TOLERANCE) < PLAIN_BORDER_SHARE:
+    color = np.median(border, axis=0)
+    if np.mean(np.abs(border - color).max(-1) <= PLAIN_TOLERANCE) < PLAIN_BORDER_SHARE:
         return None
-    difference = np.abs(rgb - colour.astype(np.float32)).max(-1)
+    difference = np.abs(rgb - color.astype(np.float32)).max(-1)
     alike = difference <= PLAIN_TOLERANCE
     background = connected_to_border(alike)
-    if colour.min() > PLAIN_TOLERANCE and colour.max() < 255 - PLAIN_TOLERANCE:
+    if color.min() > PLAIN_TOLERANCE and color.max() < 255 - PLAIN_TOLERANCE:
         background |= _see_through(alike & ~background, difference <= SEE_THROUGH_TOLERANCE)
     return _clean(~background)
 
 
-def grabcut(rgb: np.ndarray) -> np.ndarray | None:
-    """The foreground by GrabCut from the border's colours, (H, W) bool; None without OpenCV. Deterministic."""
-    try:
-        import cv2
-    except ImportError:
-        return None
-    state = np.where(
-        border_distance(rgb, clusters=5, noise=5.0) > GRABCUT_DISTANCE, cv2.GC_PR_FGD, cv2.GC_PR_BGD
-    ).astype(np.uint8)
-    state[_ring(rgb.shape[:2])] = cv2.GC_BGD
-    if not (state == cv2.GC_PR_FGD).any():
-        return np.zeros(state.shape, bool)
-    cv2.setRNGSeed(0)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    bgr = np.ascontiguousarray(rgb[..., ::-1])
-    cv2.grabCut(bgr, state, None, *models, GRABCUT_ITERATIONS, cv2.GC_INIT_WITH_MASK)
-    return _clean((state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD))
-
-
-def border_colours(rgb: np.ndarray) -> np.ndarray:
-    """The foreground as what differs from the border's colours, (H, W) bool, in numpy alone."""
-    distance = border_distance(rgb, clusters=10, noise=3.0)
-    for threshold in FOREGROUND_DISTANCES:
-        mask = _solid(distance > threshold)
-        if np.mean(mask) >= FOREGROUND_SHARE:
-            break
-    return mask
-
-
-def border_distance(rgb: np.ndarray, clusters: int, noise: float) -> np.ndarray:
-    """Mahalanobis distance of every pixel to the nearest of `clusters` groups of the border's colours.
-
-    Args:
-        rgb: (H, W, 3) uint8.
-        noise: levels of 255 below which no group's standard deviation is taken to be.
-
-    Returns:
-        (H, W) float32.
-    """
-    pixels = rgb.astype(np.float32)
-    border = pixels[_ring(rgb.shape[:2])]
-    nearest = np.full(rgb.shape[:2], np.inf, np.float32)
-    label = _k_means(border, clusters)
-    for cluster in range(clusters):
-        members = border[label == cluster]
-        if len(members) < 0.02 * len(border):  # the object itself, where it touches the border
-            continue
-        covariance = np.cov(members.T) + np.eye(3) * noise**2
-        whitened = (pixels - members.mean(0)) @ np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
-        nearest = np.minimum(nearest, (whitened**2).sum(-1))
-    return np.sqrt(nearest)
-
-
-def _k_means(points: np.ndarray, count: int) -> np.ndarray:
-    """Cluster number of each point, (N,); started from points far from one another, so that nothing is drawn."""
-    centres = points.mean(0)[None]
-    for _ in range(count - 1):
-        distance = ((points[:, None] - centres) ** 2).sum(-1).min(1)
-        centres = np.concatenate([centres, points[distance.argmax()][None]])
-    for _ in range(12):
-        label = ((points[:, None] - centres) ** 2).sum(-1).argmin(1)
-        centres = np.stack([points[label == k].mean(0) if (label == k).any() else centres[k] for k in range(count)])
-    return label
-
-
 def _see_through(enclosed: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """Those enclosed regions that have the background's colour almost exactly, (H, W) bool."""
+    """Those enclosed regions that have the background's color almost exactly, (H, W) bool."""
     labels, count = label_components(enclosed, diagonal=False)
     area = component_areas(labels, count)
     exact_area = component_areas(np.where(exact, labels, 0), count)
@@ -200,21 +131,6 @@ def _clean(mask: np.ndarray) -> np.ndarray:
     """Without specks and pin holes."""
     area = int(SPECK_SHARE * mask.size)
     return fill_holes(remove_specks(mask, area), area)
-
-
-def _solid(mask: np.ndarray) -> np.ndarray:
-    """A colour threshold as closed shapes: gaps bridged, holes filled, bristles and small islands gone."""
-    mask = ~connected_to_border(~remove_specks(mask, int(2 * SPECK_SHARE * mask.size)))
-    mask = ~connected_to_border(~erode(dilate(mask, 2), 2))
-    mask &= dilate(erode(mask, 2), 2)
-    return remove_specks(mask, int(5 * SPECK_SHARE * mask.size))
-
-
-def _ring(shape: tuple[int, int]) -> np.ndarray:
-    width = max(2, round(RING_SHARE * min(shape)))
-    ring = np.ones(shape, bool)
-    ring[width:-width, width:-width] = False
-    return ring
 
 
 def _reduced(rgb: np.ndarray, side: int) -> np.ndarray:
