@@ -17,11 +17,11 @@ BPY_SITE = $(shell $(PY) -c "import importlib.util as u; print(u.find_spec('bpy'
 BLENDER_EXT = $(BPY_SITE)/4.5/scripts/addons_core/bl_pkg/cli/blender_ext.py
 VALID_TAGS = $(BPY_SITE)/4.5/scripts/modules/_bpy_internal/extensions/tags.py
 BPY_TESTED := 4.2 5.0 $(if $(PYTHON313),5.2)
-EXTENSION_SOURCES := $(shell find __init__.py blender_manifest.toml worldtracing_addon backend/worldtracing -name "*.py" \
-    -o -name "*.toml" -o -name "*.safetensors" 2>/dev/null)
+EXTENSION_SOURCES := $(sort $(shell find __init__.py blender_manifest.toml LICENSE worldtracing_addon backend/worldtracing \
+    -type f -not -name "*.pyc"))
 SMOKE_ZIP = $(firstword $(wildcard dist/world_tracing-*-linux_x64.zip))
 
-.PHONY: trace test test-core test-blender extension gui-test lint benchmarks clean
+.PHONY: trace test test-core test-blender extension gui-test lint clean FORCE
 
 trace: .venv/.trace
 	$(PY) examples/trace_photo.py "$(IMAGE)" --out "$(OUT)"
@@ -48,11 +48,15 @@ test-blender: .venv/.dev dist/.built $(BPY_TESTED:%=.venv-%/.ready)
 extension: dist/.built
 	@ls -1 dist/*.zip
 
-dist/.built: .venv/.trace wheels/.ready $(EXTENSION_SOURCES)
+dist/.built: .venv/.trace wheels/.ready .venv/.extension-files $(EXTENSION_SOURCES)
 	@rm -rf dist && mkdir dist
 	$(PY) $(BLENDER_EXT) build --split-platforms --source-dir . --output-dir dist --valid-tags "$(VALID_TAGS)"
 	@for zip in dist/*.zip; do $(PY) $(BLENDER_EXT) validate "$$zip" --valid-tags "$(VALID_TAGS)" || exit 1; done
 	@touch $@
+
+# A removed file has no time stamp, so the list of files is a source too: it is rewritten only when it differs.
+.venv/.extension-files: FORCE | .venv/.trace
+	@echo $(EXTENSION_SOURCES) | cmp -s - $@ || echo $(EXTENSION_SOURCES) >$@
 
 wheels/.ready: wheels/requirements.txt .venv/.trace
 	@rm -f wheels/*.whl
@@ -73,7 +77,7 @@ clean:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" 2>/dev/null \
 	    || { echo "Python 3.11 is missing: install it, or name it with make PYTHON=/path/to/python3.11."; exit 1; }
 	@[ -x $(PY) ] || $(PYTHON) -m venv .venv \
-	    || { echo "Python's venv module is missing: install python3.11-venv."; exit 1; }
+	    || { rm -rf .venv; echo "Python's venv module is missing: install python3.11-venv."; exit 1; }
 	$(PY) $(PIP) -r tests/requirements/trace.txt
 	$(PY) $(PIP) --no-deps -e backend
 	@$(PY) tests/check_bpy.py
@@ -84,7 +88,8 @@ clean:
 	@touch $@
 
 .venv-%/.ready: tests/requirements/bpy-%.txt
-	@[ -x .venv-$*/bin/python ] || $(if $(filter 5.2,$*),$(PYTHON313),$(PYTHON)) -m venv .venv-$*
+	@[ -x .venv-$*/bin/python ] || $(if $(filter 5.2,$*),$(PYTHON313),$(PYTHON)) -m venv .venv-$* \
+	    || { rm -rf .venv-$*; echo "Python's venv module is missing: install python3-venv."; exit 1; }
 	.venv-$*/bin/python $(PIP) -r $<
 	@.venv-$*/bin/python tests/check_bpy.py
 	@touch $@

@@ -48,34 +48,37 @@ def main() -> int:
 
 def trace_photo(photo: Path, out: Path, settings: TraceSettings) -> None:
     """Write `<photo>.{safetensors,ply,blend}` and `<photo>_{layers,photo,novel}.png` into `out`."""
-    stem = out / photo.stem
+
+    def path(ending: str) -> Path:
+        return out / f"{photo.stem}{ending}"
+
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
 
-    with stage("trace and build the scene"):
-        world_objects = api.trace_world(photo, scene=scene, settings=settings, output=stem.with_suffix(".safetensors"))
-    with stage("export the points", stem.with_suffix(".ply")) as file:
-        world = LayeredWorld.load(stem.with_suffix(".safetensors"))
+    with stage("trace and build the scene", path(".safetensors")) as file:
+        world_objects = api.trace_world(photo, scene=scene, settings=settings, output=file)
+    world = LayeredWorld.load(file)
+    with stage("export the points", path(".ply")) as file:
         export_ply(world, file)
-    with stage("draw the layers", out / f"{photo.stem}_layers.png") as file:
+    with stage("draw the layers", path("_layers.png")) as file:
         write_png(file, depth_sheet(world))
-    with stage("render the photo's view", out / f"{photo.stem}_photo.png") as file:
+    with stage("render the photo's view", path("_photo.png")) as file:
         api.render_still(scene, file)
-    with stage("render a novel view", out / f"{photo.stem}_novel.png") as file:
+    with stage("render a novel view", path("_novel.png")) as file:
         camera = api.add_orbit_camera(scene, world_objects, NOVEL_VIEW_DEGREES)
         api.set_layers(world_objects, Display="Surface")  # points stand apart where they are seen from the side
         api.render_still(scene, file, view_from=camera)
         api.set_layers(world_objects, Display="Points")
-    with stage("save the scene", stem.with_suffix(".blend")) as file:
+    with stage("save the scene", path(".blend")) as file:
         api.save_blend(file)
 
 
 @contextmanager
-def stage(what: str, file: Path | None = None):
+def stage(what: str, file: Path):
     """Print what was done, how long it took and which file it wrote."""
     start = time.perf_counter()
     yield file
-    print(f"{time.perf_counter() - start:6.2f} s  {what}" + (f": {file}" if file else ""), flush=True)
+    print(f"{time.perf_counter() - start:6.2f} s  {what}: {file}", flush=True)
 
 
 if __name__ == "__main__":
