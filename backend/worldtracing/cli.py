@@ -99,7 +99,10 @@ def _add_trace_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _intrinsics(text: str) -> tuple[float, float, float, float]:
-    fx, fy, cx, cy = map(float, text.split(","))
+    try:
+        fx, fy, cx, cy = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not four numbers fx,fy,cx,cy") from None
     return fx, fy, cx, cy
 
 

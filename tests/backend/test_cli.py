@@ -124,6 +124,19 @@ def test_a_wrong_command_line_is_usage(arguments, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--intrinsics", "a", "'a' is not four numbers fx,fy,cx,cy"),
+        ("--seeds", "4,b", "'4,b' is neither a number of seeds nor a list such as 42,43"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_named(option, value, sentence, capsys):
+    with pytest.raises(SystemExit):
+        run("trace", "a.png", option, value)
+    assert capsys.readouterr().err.rstrip().endswith(f"argument {option}: {sentence}")
+
+
 def test_help_documents_the_exit_codes(capsys):
     for arguments in (["--help"], ["trace", "--help"]):
         with pytest.raises(SystemExit):

@@ -28,7 +28,10 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _seeds(text: str) -> int | list[int]:
-    numbers = [int(number) for number in text.split(",")]
+    try:
+        numbers = [int(number) for number in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of seeds nor a list such as 42,43") from None
     return numbers if "," in text else numbers[0]
 
 
