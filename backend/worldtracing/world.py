@@ -23,6 +23,7 @@ FORMAT = TensorFormat(
 )
 MAX_LAYERS = 6
 SCALE_KINDS = ("metric", "relative")
+TEXT_METADATA = ("engine", "model", "mode", "image")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +135,24 @@ def _check(world: LayeredWorld) -> None:
         raise FORMAT.invalid("valid points must be finite.")
     if world.confidence is not None and not ((world.confidence >= 0) & (world.confidence <= 1))[valid].all():
         raise FORMAT.invalid("the confidence of valid points must lie between 0 and 1.")
+    _check_metadata(world.metadata)
+
+
+def _check_metadata(metadata: Mapping) -> None:
+    """The values that readers build on; any may be missing or null."""
+    given = {name: value for name, value in metadata.items() if value is not None}
+    for name in TEXT_METADATA:
+        if not isinstance(given.get(name, ""), str):
+            raise FORMAT.invalid(f"its {name} is {given[name]!r}; it must be a text.")
+    if not isinstance(given.get("seed", 0), int):
+        raise FORMAT.invalid(f"its seed is {given['seed']!r}; it must be a whole number.")
+    notes = given.get("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise FORMAT.invalid(f"its notes are {notes!r}; they must be a list of texts.")
+    crop = given.get("crop", [0, 0, 1, 1])
+    numbers = isinstance(crop, list) and len(crop) == 4 and all(isinstance(edge, int | float) for edge in crop)
+    if not numbers or not np.isfinite(crop).all() or crop[0] >= crop[2] or crop[1] >= crop[3]:
+        raise FORMAT.invalid(f"its crop is {crop!r}; it must be [x0, y0, x1, y1] with x0 < x1 and y0 < y1.")
 
 
 def _json_object(metadata: Mapping | str) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from worker_help import DEADLINE_SECONDS, PLUGIN, Process, plugin_command, process_exists, until, write_photo
 
+from worldtracing.files import temporary_path
 from worldtracing.worker import launcher, protocol
 from worldtracing.world import LayeredWorld
 
@@ -41,6 +42,21 @@ def long_trace(worker, photo, output, journal, id="long"):
     worker.tell(protocol.trace(id, photo, str(output), engine="steps", extra=extra))
     until(journal.exists)
     worker.hear_until("progress", stage="Working")
+
+
+def test_a_disk_that_fills_up_during_a_trace(worker, photo, output, tmp_path):
+    output.write_bytes(b"older")
+    journal = tmp_path / "journal"
+    os.mkfifo(journal)  # the engine's one step waits in it until it is read
+    worker.tell(protocol.trace("t", photo, str(output), engine="steps", extra={"steps": 1, "journal": str(journal)}))
+    worker.hear_until("progress", stage="Working")
+    temporary_path(output, worker.hello["pid"]).symlink_to("/dev/full")  # the kernel's "no space left on device"
+    journal.read_text()
+    error = worker.hear_until("error")[-1]
+    assert (error["id"], error["code"]) == ("t", "WT-IO-FULL")
+    assert leftovers(tmp_path) == [output.name] and output.read_bytes() == b"older"
+    worker.tell(protocol.trace("next", photo, str(output)))
+    worker.hear_until("result", id="next")
 
 
 def test_serve_command_traces(photo, output):

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import struct
@@ -198,6 +199,33 @@ def test_metadata_that_a_file_cannot_hold_is_refused_at_once(metadata):
     assert code_of(lambda: make_world(metadata=metadata)) == "WT-IO-INVALID"
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"crop": [0, 0, 1]},
+        {"crop": "0 0 1 1"},
+        {"crop": [0, 0, None, 1]},
+        {"crop": [4, 0, 4, 8]},
+        {"image": 7},
+        {"model": ["a"]},
+        {"seed": "42"},
+        {"notes": "one"},
+        {"notes": [1]},
+    ],
+)
+def test_metadata_of_the_wrong_kind_is_refused(tmp_path, odd):
+    assert code_of(lambda: make_world(metadata=odd)) == "WT-IO-INVALID"
+    path = make_world().save(tmp_path / "world.safetensors")
+    text = json.dumps(odd)
+    path.write_bytes(rewritten(path.read_bytes(), lambda header: header["__metadata__"].update(metadata=text)))
+    assert code_of(LayeredWorld.load, path) == "WT-IO-INVALID"
+
+
+def test_metadata_may_be_missing_or_null():
+    everything = dict.fromkeys(("engine", "model", "mode", "image", "seed", "notes", "crop"))
+    assert make_world(metadata=everything).metadata == everything
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path):
     path = make_world().save(tmp_path / "world.safetensors")
     before = path.read_bytes()
@@ -215,11 +243,27 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     assert names(tmp_path) == ["file", "folder.safetensors"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into read-only folders")
-def test_a_read_only_folder_is_named(tmp_path):
+@contextlib.contextmanager
+def common_rights():
+    """Root may write into every folder, the user "nobody" may not."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has other rights")
+def test_a_read_only_folder_is_named(tmp_path, monkeypatch):
     folder = tmp_path / "read-only"
     folder.mkdir(mode=0o555)
-    assert code_of(make_world().save, folder / "world.safetensors") == "WT-IO-WRITE"
+    monkeypatch.chdir(folder)  # nobody may not pass through the folders above it, which are root's own
+    with common_rights():
+        assert code_of(make_world().save, "world.safetensors") == "WT-IO-WRITE"
+    assert names(folder) == []
 
 
 def test_missing_folders_are_made(tmp_path):
