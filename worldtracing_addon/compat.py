@@ -1,12 +1,20 @@
-"""Every place where Blender's versions 4.2 to 5.2 differ, and nothing else."""
+"""What takes more than one line where Blender's versions 4.2 to 5.2 differ."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import bpy
+import numpy as np
+from mathutils import Color
 
-EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+def rec709_to_working() -> np.ndarray:
+    """(3, 3) float64: linear Rec.709 to this file's scene-linear colors, whose primaries can be others from 5.0 on.
+
+    The inverse leads from Blender's float pixels to linear Rec.709.
+    """
+    return np.array([Color(axis).from_rec709_linear_to_scene_linear() for axis in np.eye(3)], np.float64).T
 
 
 def set_modifier_input(modifier: bpy.types.NodesModifier, socket: str, value: Any) -> None:
@@ -64,6 +72,12 @@ def clear_nodes(material: bpy.types.Material) -> bpy.types.NodeTree:
         material.use_nodes = True
     material.node_tree.nodes.clear()
     return material.node_tree
+
+
+def choose_stills(settings: bpy.types.ImageFormatSettings) -> None:
+    """Let a render's output be pictures; from 5.0 on, a file set to video offers no picture format."""
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
 
 
 def _inputs(group: bpy.types.NodeTree) -> list[bpy.types.NodeTreeInterfaceSocket]:

@@ -75,9 +75,11 @@ def test_cut_off_hides_later_layers(scene):
 
 def test_color_sources(scene):
     photo = read(scene.show(), "wt_color", "color", 4)[:, :3]
-    np.testing.assert_allclose(photo, scene.color.linear_rgba(scene.world.rgb)[scene.world.valid[0]][:, :3], atol=1e-6)
+    np.testing.assert_allclose(
+        photo, scene.color.linear_rgba(scene.world.rgb, np.eye(3))[scene.world.valid[0]][:, :3], atol=1e-6
+    )
     for layer in (0, 1):
-        expected = scene.color.linear_stops(scene.color.LAYER_COLORS)[layer][:3]
+        expected = scene.color.linear_stops(scene.color.LAYER_COLORS, np.eye(3))[layer][:3]
         shown = read(scene.show(layer, Color_Source="Layer"), "wt_color", "color", 4)[:, :3]
         np.testing.assert_allclose(shown, np.broadcast_to(expected, shown.shape), atol=1e-5)
     cloud = scene.show(Color_Source="Depth")
@@ -146,7 +148,7 @@ def test_surface_carries_uv_color_and_layer(scene):
     cells = np.stack([rows, columns], -1).astype(int)
     np.testing.assert_array_equal(np.unique(cells, axis=0), np.argwhere(world.valid[1]))
     color = read(mesh, "wt_color", "color", 4).reshape(-1, 4, 4)[..., :3]
-    expected = scene.color.linear_rgba(world.rgb)[rows.astype(int), columns.astype(int), :3]
+    expected = scene.color.linear_rgba(world.rgb, np.eye(3))[rows.astype(int), columns.astype(int), :3]
     assert color.min() >= -1e-6
     assert np.abs(color.mean(1) - expected).mean() < 0.01  # the mean over a face is its pixel's color
     assert {item.value for item in mesh.attributes["wt_layer"].data} == {1}

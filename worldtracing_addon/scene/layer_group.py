@@ -197,7 +197,7 @@ def _color(graph: NodeGraph, inputs: Any, depth: Any) -> Any:
 
 def _ramp(graph: NodeGraph, factor: Any, colors: tuple, interpolation: str) -> Any:
     node = graph.add("ShaderNodeValToRGB", factor)
-    ramp, stops = node.color_ramp, linear_stops(colors)
+    ramp, stops = node.color_ramp, linear_stops(colors, compat.rec709_to_working())
     ramp.interpolation = interpolation
     ramp.elements.remove(ramp.elements[-1])
     steps = len(stops) if interpolation == "CONSTANT" else len(stops) - 1

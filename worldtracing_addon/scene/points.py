@@ -6,6 +6,7 @@ import bpy
 import numpy as np
 
 from ...backend.worldtracing.world import LayeredWorld
+from .. import compat
 from ..core.color import linear_rgba
 from ..core.frames import to_blender
 from ..core.names import fit_name
@@ -18,10 +19,10 @@ def layer_meshes(transaction: Transaction, world: LayeredWorld, name: str) -> di
     """One mesh per layer that has points, by layer.
 
     A vertex per valid pixel in row-major order, in the world's own frame (Blender axes, the eye at the origin), with
-    `wt_color` (scene-linear), `wt_layer`, `wt_pixel` (pixel centre: column + 0.5, row + 0.5 from the top left) and
-    `wt_confidence` (1 where the engine gives none).
+    `wt_color` (scene-linear in the file's working space), `wt_layer`, `wt_pixel` (pixel centre: column + 0.5,
+    row + 0.5 from the top left) and `wt_confidence` (1 where the engine gives none).
     """
-    colors = linear_rgba(world.rgb).reshape(-1, 4)
+    colors = linear_rgba(world.rgb, compat.rec709_to_working()).reshape(-1, 4)
     columns, rows = np.meshgrid(
         np.arange(world.width, dtype=np.float32) + 0.5, np.arange(world.height, dtype=np.float32) + 0.5
     )
