@@ -9,6 +9,7 @@ from toy_world import intrinsics, make_world
 @pytest.fixture
 def modules(submodule):
     class Modules:
+        errors = submodule("backend.worldtracing.errors")
         build = submodule("worldtracing_addon.scene.build")
         render = submodule("worldtracing_addon.scene.render")
         worlds = submodule("worldtracing_addon.scene.worlds")
@@ -57,30 +58,108 @@ def test_matched_render_reproduces_the_photo(modules, tmp_path, display, decibel
     assert alpha[~world.valid.any(0)].mean() < 0.02  # and not beyond
 
 
-def test_match_photo_is_needed_and_undone(modules):
+def assert_reproduced(modules, path):
+    """Build a world in the current file as it is, and compare its render."""
+    world = make_world(modules.world_class, 96, 72)
+    scene = bpy.context.scene
+    objects = modules.build.build_world(scene, world, name="a", photo=None, source="")
+    modules.worlds.set_layer_inputs(objects, Display="Surface")
+    modules.render.match_photo(scene)
+    modules.render.cycles_still(scene)
+    assert psnr(rendered(path), world.rgb, world.valid[0]) >= 32
+
+
+@pytest.mark.skipif(bpy.app.version < (4, 3, 0), reason="4.2 has no white balance")
+def test_white_balance_does_not_tint_the_photo(modules, tmp_path):
+    view = bpy.context.scene.view_settings
+    view.use_white_balance, view.white_balance_temperature = True, 3000
+    assert_reproduced(modules, tmp_path / "render.png")
+    modules.render.restore_view(bpy.context.scene)
+    assert view.use_white_balance
+
+
+@pytest.fixture
+def working_space():
+    """Switch the file to another working space; the next test gets the usual one."""
+    usual = bpy.data.colorspace.working_space
+    yield lambda name, **options: bpy.ops.wm.set_working_color_space(working_space=name, **options)
+    bpy.ops.wm.set_working_color_space(working_space=usual, convert_colors=False)
+
+
+@pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="before 5.0 there is one working space")
+@pytest.mark.parametrize("name", ["Linear Rec.2020", "ACEScg"])
+def test_wide_working_spaces_reproduce_the_photo(modules, working_space, tmp_path, name):
+    working_space(name, convert_colors=False)
+    assert_reproduced(modules, tmp_path / "render.png")
+
+
+VIEW = ("view_transform", "look", "exposure", "gamma", "use_curve_mapping", "use_white_balance", "use_hdr_view")
+
+
+def settings(scene):
+    """What Match Photo may change, as far as this Blender has it."""
+    groups = (
+        (scene.view_settings, VIEW),
+        (scene.render, ("film_transparent", "dither_intensity", "filter_size")),
+        (scene.cycles, ("pixel_filter_type", "filter_width")),
+    )
+    return [getattr(owner, name, None) for owner, names in groups for name in names]
+
+
+@pytest.fixture
+def own_settings():
+    """The scene's settings, none of them as Match Photo wants them."""
     scene = bpy.context.scene
     scene.view_settings.view_transform = "AgX"
     scene.view_settings.look = "AgX - Punchy"
     scene.view_settings.exposure = 0.5
     scene.render.film_transparent = False
     scene.cycles.filter_width = 2.0
+    return settings(scene)
 
-    def settings():
-        view, render, cycles = scene.view_settings, scene.render, scene.cycles
-        return (
-            (view.view_transform, view.look, view.exposure, view.gamma, view.use_curve_mapping),
-            (render.film_transparent, render.dither_intensity, render.filter_size),
-            (cycles.pixel_filter_type, cycles.filter_width),
-        )
 
-    before = settings()
+def test_match_photo_is_needed_and_undone(modules, own_settings):
+    scene = bpy.context.scene
     assert not modules.render.matches_photo(scene)
     modules.render.match_photo(scene)
     modules.render.match_photo(scene)  # a second call must not forget what was before the first
     assert modules.render.matches_photo(scene)
     assert scene.view_settings.view_transform == "Standard" and scene.render.film_transparent
     modules.render.restore_view(scene)
-    assert settings() == before and not modules.render.matches_photo(scene)
+    assert settings(scene) == own_settings and not modules.render.matches_photo(scene)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [("_VIEW", "view_transform"), ("_VIEW", "look"), ("_CYCLES", "pixel_filter_type")],
+)
+def test_match_photo_changes_all_or_nothing(modules, own_settings, monkeypatch, group, name):
+    scene = bpy.context.scene
+    monkeypatch.setitem(getattr(modules.render, group), name, "not in this Blender")
+    with pytest.raises(modules.errors.WorldTracingError) as caught:
+        modules.render.match_photo(scene)
+    assert caught.value.code == "WT-SCENE-VIEW" and caught.value.fix
+    assert settings(scene) == own_settings and not modules.render.matches_photo(scene)
+
+
+def test_match_photo_is_undone_after_cycles_came_back(modules, own_settings):
+    scene = bpy.context.scene
+    bpy.ops.preferences.addon_disable(module="cycles")
+    try:
+        modules.build.build_world(scene, make_world(modules.world_class), name="a", photo=None, source="")
+        modules.render.match_photo(scene)
+    finally:
+        bpy.ops.preferences.addon_enable(module="cycles")
+    modules.render.restore_view(scene)
+    assert settings(scene) == own_settings
+
+
+@pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="before 5.0 a video is one of the file formats")
+def test_a_file_set_to_video_renders_stills(modules, tmp_path):
+    image = bpy.context.scene.render.image_settings
+    image.media_type = "VIDEO"
+    assert_reproduced(modules, tmp_path / "render.png")
+    assert image.file_format == "PNG"
 
 
 def test_lit_world_is_dark_without_a_light_and_bright_with_one(modules, tmp_path):

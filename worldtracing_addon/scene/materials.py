@@ -32,7 +32,8 @@ def ensure_material(transaction: Transaction, name: str) -> bpy.types.Material:
     tree.links.new(shader.outputs[0], output.inputs["Surface"])
     if name == LIT:
         shader.inputs["Roughness"].default_value = 1.0  # a photo's colors already hold its highlights
-    # Else Cycles keeps every glowing triangle in its light tree: several times the memory and time, for a glow
-    # that lights nothing here.
-    material.cycles.emission_sampling = "NONE"
+    if hasattr(material, "cycles"):  # Cycles is an add-on and can be off
+        # Else it keeps every glowing triangle in its light tree: several times the memory and time, for a glow that
+        # lights nothing here.
+        material.cycles.emission_sampling = "NONE"
     return material

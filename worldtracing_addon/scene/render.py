@@ -6,17 +6,22 @@ from typing import Any
 
 import bpy
 
+from ...backend.worldtracing.errors import WorldTracingError
+from .. import compat
+
 SAVED = "wt_before_match_photo"
 FILTER_PIXELS = 0.5
 """Width of the pixel filter under Match Photo. The photo's pixels have been filtered once, by its own camera; Blender's
 usual 1.5 would blur them again."""
 
 _VIEW = {
-    "view_transform": "Standard",
+    "view_transform": "Standard",  # first: a look belongs to a view transform
     "look": "None",
     "exposure": 0.0,
     "gamma": 1.0,
     "use_curve_mapping": False,
+    "use_white_balance": False,
+    "use_hdr_view": False,
 }
 _RENDER = {"film_transparent": True, "dither_intensity": 0.0, "filter_size": FILTER_PIXELS}
 _CYCLES = {"pixel_filter_type": "BLACKMAN_HARRIS", "filter_width": FILTER_PIXELS}
@@ -25,16 +30,27 @@ _CYCLES = {"pixel_filter_type": "BLACKMAN_HARRIS", "filter_width": FILTER_PIXELS
 def match_photo(scene: bpy.types.Scene) -> None:
     """Render what is unlit in exactly the photo's colors, on a transparent film; `restore_view` undoes it.
 
-    The settings before are kept in the file, those from before the first call if there are several.
+    The settings before are kept in the file, those from before the first call if there are several. It happens wholly
+    or not at all.
+
+    Raises:
+        WorldTracingError: WT-SCENE-VIEW where Blender runs with color settings of another kind (an OpenColorIO
+            configuration without the view transform "Standard").
     """
-    groups = _settings(scene)
+    before = {group: {name: getattr(owner, name) for name in values} for group, owner, values in _settings(scene)}
+    try:
+        for _, owner, values in _settings(scene):
+            _assign(owner, values)
+    except TypeError as error:  # Blender's error for an unknown item of an enumeration
+        for group, owner, _ in _settings(scene):
+            _assign(owner, before[group])
+        raise WorldTracingError(
+            "WT-SCENE-VIEW",
+            f"Blender's color settings cannot show the photo's own colors ({error}).",
+            "Start Blender without the environment variable OCIO, or choose a view transform yourself.",
+        ) from error
     if SAVED not in scene:
-        scene[SAVED] = {
-            group: {name: getattr(owner, name) for name in values} for group, (owner, values) in groups.items()
-        }
-    for owner, values in groups.values():
-        for name, value in values.items():
-            setattr(owner, name, value)
+        scene[SAVED] = before
 
 
 def restore_view(scene: bpy.types.Scene) -> None:
@@ -42,10 +58,10 @@ def restore_view(scene: bpy.types.Scene) -> None:
     if SAVED not in scene:
         return
     saved = scene[SAVED].to_dict()
-    for group, (owner, values) in _settings(scene).items():
-        for name in values:  # in this order: a look belongs to a view transform
-            value = saved[group][name]
-            setattr(owner, name, bool(value) if isinstance(values[name], bool) else value)
+    for group, owner, values in _settings(scene):
+        kept = saved.get(group, {})  # by another version, or with Cycles off, less was kept
+        before = {name: kept[name] for name in values if name in kept}
+        _assign(owner, {name: bool(old) if isinstance(values[name], bool) else old for name, old in before.items()})
     del scene[SAVED]
 
 
@@ -61,12 +77,23 @@ def cycles_still(scene: bpy.types.Scene, samples: int = 16) -> None:
     scene.cycles.samples = samples
     scene.cycles.use_adaptive_sampling = False
     scene.cycles.use_denoising = False
+    compat.choose_stills(scene.render.image_settings)
     scene.render.image_settings.file_format = "PNG"
     scene.render.image_settings.color_mode = "RGBA"
 
 
-def _settings(scene: bpy.types.Scene) -> dict[str, tuple[Any, dict[str, Any]]]:
-    groups = {"view": (scene.view_settings, _VIEW), "render": (scene.render, _RENDER)}
+def _settings(scene: bpy.types.Scene) -> list[tuple[str, Any, dict[str, Any]]]:
+    """(group, owner, values) of what Match Photo sets, as far as this Blender has it."""
+    groups = [("view", scene.view_settings, _VIEW), ("render", scene.render, _RENDER)]
     if hasattr(scene, "cycles"):  # Cycles is an add-on and can be off
-        groups["cycles"] = (scene.cycles, _CYCLES)
-    return groups
+        groups.append(("cycles", scene.cycles, _CYCLES))
+    return [
+        (group, owner, {name: value for name, value in values.items() if hasattr(owner, name)})
+        for group, owner, values in groups
+    ]
+
+
+def _assign(owner: Any, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if getattr(owner, name) != value:  # what is unknown to this Blender can stay, but not be set
+            setattr(owner, name, value)
