@@ -1,6 +1,7 @@
-"""Drives Blender's window as a user would and takes screenshots: panel, progress, cancel, result in colors.
+"""Drives Blender's window as a user would and takes screenshots: panel, progress, cancel, error, result in colors.
 
-Runs inside Blender (`blender --python driver.py`) under Xvfb; exits with 0 when every step was seen to work.
+Runs inside Blender (`blender --python driver.py`) under Xvfb. When every step was seen to work it says PASS and quits
+Blender in mid-trace; `window.sh` then looks for what that left behind.
 """
 
 import os
@@ -17,6 +18,7 @@ FOLDER = Path(os.environ["WT_FOLDER"])
 OUT = FOLDER / "out"
 TAB = "World Tracing"
 BIG = 4096  # traced so large, the quick engine still runs when it is cancelled
+EXTENSION = "bl_ext.user_default.world_tracing"
 
 
 def say(*words):
@@ -78,37 +80,58 @@ def wait_until(condition, seconds, what):
         yield 0.5
 
 
-def press_trace_button(window, sidebar):
-    """Click down the sidebar until the trace runs: where the button stands depends on fonts and versions."""
-    x = sidebar.x + sidebar.width // 2 - 10
-    top = sidebar.y + sidebar.height
-    for below in (100, 92, 108, 84, 116, 124):
-        click(window, x, top - below)
+def click_one_of(points, seen, what):
+    """Click down a list of places until `seen`: where a button stands depends on fonts and versions.
+
+    Args:
+        points: window coordinates (x, y).
+    """
+    window, _, _ = viewport()
+    for x, y in points:
+        click(window, x, y)
         yield 0.6
-        if job().running:
-            say("clicked Trace World", below, "px below the sidebar's top")
+        if seen():
             xdotool("mousemove", 500, 450)  # a button under the mouse keeps its old look
-            return
-    raise AssertionError("no click started a trace")
+            return x, y
+    raise AssertionError(f"no click hit {what}")
 
 
-def story():
-    """The steps; yields how long Blender's event loop may run before the next."""
-    window, area, sidebar = viewport()
-    area.spaces.active.show_region_ui = True
-    yield 0.5
-    sidebar.active_panel_category = TAB
+def press_trace_button():
+    """Start a trace; returns the window coordinate y of the button."""
+    _, _, sidebar = viewport()
+    x, top = sidebar.x + sidebar.width // 2 - 10, sidebar.y + sidebar.height
+    points = [(x, top - below) for below in (100, 92, 108, 84, 116, 124)]
+    _, y = yield from click_one_of(points, lambda: job().running or job().error_code, "Trace World")
+    say("clicked Trace World", top - y, "px below the sidebar's top")
+    return y
+
+
+def press_cancel_cross(button_y):
+    """The cross at the right end of the progress bar, which is the row below the button."""
+    _, _, sidebar = viewport()
+    right = sidebar.x + sidebar.width
+    points = [(right - left, button_y - below) for left in (49, 42, 56) for below in (31, 25, 37)]
+    x, y = yield from click_one_of(points, lambda: not job().running or job().cancel_requested, "the cancel cross")
+    say("clicked the cross", right - x, "px from the right,", button_y - y, "px below the button")
+
+
+def press_fix_button(button_y):
+    """In the last row of the error box, right of the error's code. The rows above it are labels, which take clicks."""
+    _, _, sidebar = viewport()
+    points = [(sidebar.x + sidebar.width * 3 // 5, button_y - below) for below in range(30, 330, 10)]
+    _, y = yield from click_one_of(points, lambda: not job().error_code, "the fix button")
+    say("clicked the fix button", button_y - y, "px below the button")
+
+
+def start_big_trace():
+    """A trace that takes long enough to be ended in the middle; returns the button's y once its worker computes."""
     scene = bpy.context.scene
     photo = bpy.data.images.load(str(FOLDER / "coffee.jpg"))
-    large = photo.copy()
-    large.scale(BIG, BIG * 2 // 3)
-    scene.world_tracing.image = large
-    area.tag_redraw()
+    photo.scale(BIG, BIG * 2 // 3)
+    scene.world_tracing.image, scene.world_tracing.resolution = photo, BIG
     yield 1.0
     screenshot("1_panel.png")
-
-    scene.world_tracing.resolution = BIG
-    yield from press_trace_button(window, sidebar)
+    y = yield from press_trace_button()
     fractions = set()
 
     def moving():
@@ -117,30 +140,74 @@ def story():
 
     yield from wait_until(moving, 120, "a moving progress bar")
     assert job().running, f"the trace ended too early: {job().error_message}"
-    screenshot("2_progress.png")
-    xdotool("key", "Escape")
+    pid = sys.modules[f"{EXTENSION}.worldtracing_addon.client.session"]._worker.pid
+    with (FOLDER / "workers").open("a") as file:  # for window.sh
+        print(pid, file=file)
+    say("progress seen", sorted(fractions), "of worker", pid)
+    return y
+
+
+def open_sidebar():
+    _, area, _ = viewport()
+    area.spaces.active.show_region_ui = True
+    yield 0.5
+    viewport()[2].active_panel_category = TAB
+    area.tag_redraw()
+    yield 0.5
+
+
+def see_cancelled():
     yield from wait_until(lambda: not job().running, 30, "the cancel")
     assert not job().error_code, job().error_message
     assert not layer_objects(), "a cancelled trace left objects behind"
+
+
+def cancel_twice():
+    """Once with the cross, once with the key."""
+    y = yield from start_big_trace()
+    screenshot("2_progress.png")
+    yield from press_cancel_cross(y)
+    yield from see_cancelled()
     yield 0.5
     screenshot("3_cancelled.png")
-    say("cancelled; progress seen", sorted(fractions))
+    yield from start_big_trace()
+    xdotool("key", "Escape")
+    yield from see_cancelled()
+    say("cancelled with the cross and with ESC")
 
-    scene.world_tracing.image, scene.world_tracing.resolution = photo, 504
-    yield from press_trace_button(window, sidebar)
+
+def fail_and_fix(photo):
+    """A mask that keeps everything is refused in Object mode, and one click makes it Scene mode."""
+    settings = bpy.context.scene.world_tracing
+    settings.image, settings.resolution = photo, 504
+    settings.mask = bpy.data.images.new("white", *photo.size)
+    settings.mask.generated_color = (1, 1, 1, 1)
+    y = yield from press_trace_button()
+    yield from wait_until(lambda: not job().running, 120, "the refusal")
+    assert job().error_code == "WT-IMG-FULL-MASK", job().error_message
+    yield 1.0
+    screenshot("4_error.png")
+    yield from press_fix_button(y)
+    assert settings.mode == "scene", "the fix button must set Scene mode"
+    yield 0.5
+    screenshot("5_fixed.png")
+    settings.mode, settings.mask = "object", None
+
+
+def trace_and_look():
+    yield from press_trace_button()
     yield from wait_until(lambda: not job().running, 120, "the trace")
     assert not job().error_code, job().error_message
     assert layer_objects(), "the trace built nothing"
     say("traced", len(layer_objects()), "layers,", sum(len(o.data.vertices) for o in layer_objects()), "points")
-
-    scene.camera.data.show_background_images = False  # the colors must be the points' own
+    bpy.context.scene.camera.data.show_background_images = False  # the colors must be the points' own
 
     def colors_appear():
-        screenshot("4_result.png")
-        return colored_share("4_result.png") > 0.05
+        screenshot("6_result.png")
+        return colored_share("6_result.png") > 0.05
 
     yield from wait_until(colors_appear, 240, "the world's colors in the viewport (software GL compiles shaders)")
-    say("share of the viewport in strong colors", round(colored_share("4_result.png"), 3))
+    say("share of the viewport in strong colors", round(colored_share("6_result.png"), 3))
     assert bpy.ops.wt.trace_world.poll(), "the button must work again"
     assert len([c for c in bpy.data.collections if c.name.startswith(TAB)]) == 1
     bpy.ops.ed.undo()
@@ -149,7 +216,34 @@ def story():
     bpy.ops.ed.redo()
     yield 1.0
     assert layer_objects(), "redo must bring it back"
-    screenshot("5_redo.png")
+    screenshot("7_redo.png")
+
+
+def open_a_file_in_mid_trace(path):
+    yield from start_big_trace()
+    bpy.ops.wm.open_mainfile(filepath=path)
+    yield 1.0
+    assert not job().running, "a file opened in mid-trace must end the trace"
+    assert not job().error_code, job().error_message
+    handoffs = Path(bpy.app.tempdir)
+    yield from wait_until(lambda: not list(handoffs.glob("world-tracing-*")), 20, "the hand-off's removal")
+    assert not layer_objects()
+    yield from open_sidebar()
+    screenshot("8_opened.png")
+    say("opened a file in mid-trace")
+
+
+def story():
+    """The steps; yields how long Blender's event loop may run before the next."""
+    other_file = str(FOLDER / "other.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=other_file, copy=True)
+    yield from open_sidebar()
+    yield from cancel_twice()
+    photo = bpy.data.images.load(str(FOLDER / "coffee.jpg"))
+    yield from fail_and_fix(photo)
+    yield from trace_and_look()
+    yield from open_a_file_in_mid_trace(other_file)
+    yield from start_big_trace()
 
 
 def run_story():
@@ -157,18 +251,14 @@ def run_story():
     try:
         return next(STEPS)
     except StopIteration:
-        say("PASS")
-        leave(0)
+        say("PASS; quitting in mid-trace")
+        bpy.ops.wm.quit_blender()
     except Exception:
         traceback.print_exc()
         screenshot("failure.png")
-        leave(1)
-
-
-def leave(code):
-    sys.stdout.flush()
-    os._exit(code)
+        sys.stdout.flush()
+        os._exit(1)
 
 
 STEPS = story()
-bpy.app.timers.register(run_story, first_interval=2.0)
+bpy.app.timers.register(run_story, first_interval=2.0, persistent=True)  # it must outlive opening a file
