@@ -18,6 +18,7 @@ import bpy
 
 from ..backend.worldtracing.engines.base import ENGINES, EngineInfo
 from ..backend.worldtracing.errors import Cancelled, WorldTracingError
+from ..backend.worldtracing.files import replacing, write_error
 from ..backend.worldtracing.world import LayeredWorld
 from . import preferences
 from .core.jobs import JobState
@@ -78,7 +79,8 @@ def start_trace(
         output: the .safetensors file to write; without one a new file in the results folder.
 
     Raises:
-        WorldTracingError: WT-WORKER-BUSY while another trace runs, WT-SCENE-NO-PIXELS, WT-IMG-MISSING.
+        WorldTracingError: WT-WORKER-BUSY while another trace runs, WT-SCENE-NO-PIXELS, WT-IMG-MISSING, WT-IMG-BOMB,
+            WT-MEM-PHOTO, WT-IO-WRITE.
     """
     return Trace(
         image=load_image(image) if isinstance(image, (str, Path)) else image,
@@ -135,9 +137,13 @@ def set_layers(world: WorldObjects, **inputs: Any) -> None:
 
 
 def look_through(context: bpy.types.Context, world: WorldObjects) -> None:
-    """Make the camera that took the photo the scene's, and let the 3D viewports look through it in color."""
-    camera.look_through(context.scene, world.camera)
-    view.show_through_camera(context)
+    """Make the camera that took the photo that of the world's scene, at the photo's size.
+
+    If `context` is in a 3D viewport that shows this scene, it looks through the camera, shaded in color.
+    """
+    scene = next(scene for scene in bpy.data.scenes if world in worlds(scene))
+    camera.look_through(scene, world.camera)
+    view.show_through_camera(context, scene)
 
 
 def matches_photo(scene: bpy.types.Scene) -> bool:
@@ -163,25 +169,39 @@ def render_still(
 ) -> Path:
     """Render a PNG with Cycles on the processor; the scene keeps its own camera and render settings.
 
+    The size is the scene's, its percentage included; compositor, sequencer and render border are left out. A file that
+    was at `path` is replaced once the picture is written.
+
     Args:
         view_from: another camera than the scene's.
 
     Raises:
-        WorldTracingError: WT-SCENE-CAMERA without a camera, WT-IO-WRITE where nothing could be written.
+        WorldTracingError: WT-SCENE-CAMERA without a camera, WT-SCENE-CYCLES, WT-SCENE-RENDER where Blender cannot
+            render, WT-IO-WRITE or WT-IO-FULL where the file cannot be written.
     """
     path = Path(path).resolve()
     if view_from is None and scene.camera is None:
         raise WorldTracingError(
             "WT-SCENE-CAMERA", "The scene has no camera to render from.", "Trace a photo, or add a camera."
         )
-    path.unlink(missing_ok=True)
-    with _temporary_settings(scene):
+    if not hasattr(scene, "cycles"):
+        raise WorldTracingError(
+            "WT-SCENE-CYCLES", "Cycles is switched off.", "Enable the add-on Cycles Render Engine in the preferences."
+        )
+    with replacing(path) as temporary, _temporary_settings(scene):
         render.cycles_still(scene, samples)
         scene.camera = view_from or scene.camera
-        scene.render.filepath = str(path)
-        bpy.ops.render.render(write_still=True, scene=scene.name)
-    if not path.is_file():
-        raise _cannot_write(path)
+        scene.render.filepath = str(temporary)
+        scene.render.use_file_extension = scene.render.use_border = False
+        scene.render.use_compositing = scene.render.use_sequencer = False
+        try:
+            bpy.ops.render.render(write_still=True, scene=scene.name)
+        except RuntimeError as error:
+            raise WorldTracingError(
+                "WT-SCENE-RENDER",
+                f"Blender could not render {path.name} ({str(error).strip()}).",
+                "Check the folder and the scene, and look at Blender's system console.",
+            ) from error
     return path
 
 
@@ -198,8 +218,10 @@ def save_blend(path: str | Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True)
-    except (OSError, RuntimeError) as error:
-        raise _cannot_write(path) from error
+    except OSError as error:
+        raise write_error(path, error) from error
+    except RuntimeError as error:  # Blender's own report
+        raise write_error(path, OSError(str(error).strip())) from error
     return path
 
 
@@ -209,17 +231,15 @@ def _temporary_settings(scene: bpy.types.Scene) -> Iterator[None]:
     image, cycles = scene.render.image_settings, scene.cycles
     kept = {
         scene: ("camera",),
-        scene.render: ("engine", "filepath"),
-        image: ("file_format", "color_mode"),
+        scene.render: ("engine", "filepath", "use_file_extension", "use_border", "use_compositing", "use_sequencer"),
+        image: ("media_type", "file_format", "color_mode", "color_depth"),  # in this order: each limits the next
         cycles: ("device", "samples", "use_adaptive_sampling", "use_denoising"),
     }
-    before = [(owner, name, getattr(owner, name)) for owner, names in kept.items() for name in names]
+    before = [
+        (owner, name, getattr(owner, name)) for owner, names in kept.items() for name in names if hasattr(owner, name)
+    ]
     try:
         yield
     finally:
         for owner, name, value in before:
             setattr(owner, name, value)
-
-
-def _cannot_write(path: Path) -> WorldTracingError:
-    return WorldTracingError("WT-IO-WRITE", f"{path} cannot be written.", "Choose a folder that you may write to.")

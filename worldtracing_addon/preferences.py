@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 import bpy
@@ -10,13 +12,17 @@ from .core.settings import WorkerSettings
 
 EXTENSION_PACKAGE = __package__.rpartition(".worldtracing_addon")[0]
 
+STEM_BYTES = 100
+"""Of a photo's name in that of its world; file systems take 255 bytes with all that is added."""
+
 
 class WT_AddonPreferences(bpy.types.AddonPreferences):
     bl_idname = EXTENSION_PACKAGE
 
     results_folder: bpy.props.StringProperty(
         name="Results Folder",
-        description="Where traced worlds are saved. Empty: the extension's own folder",
+        description="Where traced worlds are saved. Empty: beside the saved .blend, in a folder of its name and "
+        '"worlds"; before the first save in the extension\'s own folder, which is removed with the extension',
         subtype="DIR_PATH",
     )
     python: bpy.props.StringProperty(
@@ -37,6 +43,7 @@ class WT_AddonPreferences(bpy.types.AddonPreferences):
         layout.prop(self, "results_folder")
         layout.prop(self, "python")
         layout.prop(self, "in_process")
+        layout.operator("wt.free_memory")
 
 
 def get_preferences() -> WT_AddonPreferences | None:
@@ -55,11 +62,26 @@ def worker_settings() -> WorkerSettings:
 
 
 def results_folder() -> Path:
-    """The folder that new worlds are saved to; it exists after this call where it can be made."""
+    """The folder that new worlds are saved to; one that does not exist is made when the first world is saved."""
     preferences = get_preferences()
     if preferences is not None and preferences.results_folder:
         return Path(bpy.path.abspath(preferences.results_folder)).expanduser()
+    if bpy.data.filepath:
+        saved = Path(bpy.data.filepath)
+        return saved.with_name(f"{saved.stem} worlds")
     return Path(bpy.utils.extension_path_user(EXTENSION_PACKAGE, path="worlds", create=True))
+
+
+def new_result(folder: Path, name: str) -> Path:
+    """A file in `folder` that does not exist, for a world of the photo `name`, which may be longer than a file's."""
+    stem = bpy.path.clean_name(Path(name).stem).encode()[:STEM_BYTES].decode(errors="ignore")
+    stem = f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    number = next(n for n in count(1) if not (folder / _numbered(stem, n)).exists())
+    return folder / _numbered(stem, number)
+
+
+def _numbered(stem: str, number: int) -> str:
+    return f"{stem}.safetensors" if number == 1 else f"{stem}-{number}.safetensors"
 
 
 def worker_log() -> Path | None:
@@ -69,9 +91,4 @@ def worker_log() -> Path | None:
     return Path(bpy.utils.extension_path_user(EXTENSION_PACKAGE, path="log", create=True)) / "worker.log"
 
 
-def register() -> None:
-    bpy.utils.register_class(WT_AddonPreferences)
-
-
-def unregister() -> None:
-    bpy.utils.unregister_class(WT_AddonPreferences)
+register, unregister = bpy.utils.register_classes_factory((WT_AddonPreferences,))

@@ -1,4 +1,4 @@
-"""What the panel edits (saved with the scene) and what it shows of the running trace (never saved)."""
+"""What the panel edits (saved with the scene) and what it shows of the running trace (reset when a file is opened)."""
 
 from __future__ import annotations
 
@@ -133,6 +133,12 @@ class WT_Job(bpy.types.PropertyGroup):
     error_message: bpy.props.StringProperty()
     error_fix: bpy.props.StringProperty()
 
+    def reset(self) -> None:
+        """Show neither a trace nor an error. SKIP_SAVE does not keep these values out of saved files."""
+        self.running = self.cancel_requested = False
+        self.text, self.fraction = "", 0.0
+        self.show_error(None)
+
     def show_error(self, error) -> None:
         """Keep a WorldTracingError for the panel; None clears it."""
         self.error_code = error.code if error else ""
@@ -143,15 +149,23 @@ class WT_Job(bpy.types.PropertyGroup):
 CLASSES = (WT_Settings, WT_Job)
 
 
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
+
+
+def reset_jobs() -> None:
+    """No trace runs: another file was opened, which may have been saved in mid-trace, or the add-on was switched on."""
+    for manager in getattr(bpy.data, "window_managers", ()):  # bpy.data is restricted while Blender starts
+        manager.world_tracing_job.reset()
+
+
 def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    _register_classes()
     bpy.types.Scene.world_tracing = bpy.props.PointerProperty(type=WT_Settings)
     bpy.types.WindowManager.world_tracing_job = bpy.props.PointerProperty(type=WT_Job, options={"SKIP_SAVE"})
+    reset_jobs()
 
 
 def unregister() -> None:
     del bpy.types.WindowManager.world_tracing_job
     del bpy.types.Scene.world_tracing
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister_classes()

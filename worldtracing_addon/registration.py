@@ -7,6 +7,7 @@ from importlib import import_module
 MODULES = (
     ".preferences",
     ".properties",
+    ".trace",
     ".ops.trace",
     ".ops.world",
     ".ui.panels",

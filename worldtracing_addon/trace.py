@@ -6,43 +6,51 @@ import shutil
 import tempfile
 import time
 import traceback
+import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 
 from ..backend.worldtracing.errors import WorldTracingError
-from ..backend.worldtracing.image import resize_mask, save_pixels
+from ..backend.worldtracing.files import write_error
+from ..backend.worldtracing.worker.serve import busy
 from ..backend.worldtracing.world import LayeredWorld
-from . import preferences
+from . import preferences, properties
 from .client import session
 from .client.job import TraceJob
 from .core.jobs import JobState
 from .core.settings import TraceSettings, WorkerSettings
+from .handoff import Handoff, in_background, write_handoff, write_upright
 from .scene import build, render
-from .scene.photo import RawPixels, read_pixels, upright_image
-from .scene.worlds import WorldObjects
+from .scene.photo import find_upright, load_upright, photo_id, read_pixels, remove_unused_upright
+from .scene.worlds import WorldObjects, find_traced
 
 POLL_SECONDS = 0.02
 
-_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="world-tracing")
-_running: Trace | None = None
+_running: weakref.ref[Trace] | None = None
+"""The trace that was started last, while somebody holds it."""
 
 
 class Trace:
     """A trace under way. Call `poll` on the main thread until `state.finished`, or `wait`.
 
-    No reference to Blender data is held between polls but session ids, which outlive undo and renaming.
+    No reference to Blender data is held between polls but session ids, which outlive undo and renaming. One that
+    nobody holds any more, or that another file is opened under, is abandoned.
 
     Attributes:
         name: the photo's name.
         state: what was last known of the job.
         world: the built world, once done.
+        uses_camera: whether the world's camera is the scene's, once done; a retrace leaves another camera there.
         warnings: what went wrong on the way and was made good, once done.
+        mask_method: how the foreground was found, as the world's metadata says it, once done.
         notes: what the engine says of how it went, once done.
     """
+
+    state = JobState(status="cancelled")  # there is nothing to abandon before __init__ has succeeded
 
     def __init__(
         self,
@@ -54,46 +62,51 @@ class Trace:
         worker_settings: WorkerSettings,
     ) -> None:
         global _running
-        if _running is not None and not _running.state.finished:
-            raise WorldTracingError(
-                "WT-WORKER-BUSY", "Another trace is still running.", "Wait until it is done, or cancel it."
-            )
+        running = _running and _running()
+        if running is not None and not running.state.finished:
+            raise busy()
         self.name = image.name
-        self.state = JobState(stage="Reading the photo")
         self.world: WorldObjects | None = None
+        self.uses_camera = True
         self.warnings: list[WorldTracingError] = []
+        self.mask_method = ""
         self.notes: list[str] = []
         self._image_uid, self._scene_uid = image.session_uid, scene.session_uid
         self._settings, self._worker_settings = settings, worker_settings
-        self._output = (output or _new_output(image)).absolute()
+        self._output = (output or _default_output(image, scene)).absolute()
         pixels, mask_pixels = read_pixels(image), read_pixels(mask) if mask else None
-        self._handoff = Path(tempfile.mkdtemp(prefix="world-tracing-", dir=bpy.app.tempdir)) / "photo.safetensors"
-        self._prepared: Future = _executor.submit(_write_handoff, self._handoff, pixels, mask_pixels)
+        self._folder = _new_folder()
+        self._handoff: Future = in_background(write_handoff, self._folder / "photo.safetensors", pixels, mask_pixels)
         self._job: TraceJob | None = None
+        self._upright: Future | None = None
+        self._loaded: Future | None = None
         self._cancelled = False
-        _running = self
+        self.state = JobState(stage="Reading the photo")
+        _running = weakref.ref(self)
+
+    def __del__(self) -> None:
+        self.abandon()
 
     def poll(self) -> JobState:
-        """Move on as far as possible without waiting; builds the world when the worker is done."""
-        if self.state.finished:
-            return self.state
-        try:
-            self.state = self._advance()
-        except WorldTracingError as error:
-            self.state = JobState(status="failed", error=error)
-        except Exception as error:  # a defect must neither freeze the panel nor hide
-            traceback.print_exc()
-            self.state = JobState(status="failed", error=_defect(error))
-        if self.state.finished:
-            self._finish(self.state)
-        return self.state
+        """Move on as far as possible without waiting; builds the world when the worker is done.
+
+        While Blender renders, or an object is in Edit Mode, the world waits: neither allows for new objects.
+        """
+        return self._poll(_obstacle())
 
     def wait(self, on_progress: Callable[[JobState], None] | None = None) -> JobState:
-        """Poll until finished; timers do not fire without a window, so this pumps by itself."""
-        while not self.poll().finished:
-            if on_progress is not None:
-                on_progress(self.state)
-            time.sleep(POLL_SECONDS)
+        """Poll until finished; timers do not fire without a window, so this pumps by itself.
+
+        Whatever `on_progress` raises, Ctrl-C included, ends the trace and goes on to the caller.
+        """
+        try:
+            while not self._poll(None).finished:
+                if on_progress is not None:
+                    on_progress(self.state)
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            self.abandon()
+            raise
         return self.state
 
     def cancel(self) -> None:
@@ -103,39 +116,67 @@ class Trace:
             self._job.cancel()
 
     def abandon(self) -> None:
-        """Cancel without ever polling again: the file is being closed, or Blender."""
+        """Cancel without ever polling again: the file is being closed, the add-on switched off, or Blender."""
+        if self.state.finished:
+            return
         if self._job is not None:
             self._job.abandon()
         self._finish(JobState(status="cancelled"))
 
-    def _advance(self) -> JobState:
+    def _poll(self, obstacle: str | None) -> JobState:
+        if self.state.finished:
+            return self.state
+        try:
+            self.state = self._advance(obstacle)
+        except WorldTracingError as error:
+            self.state = JobState(status="failed", error=error)
+        except Exception as error:  # a defect must neither freeze the panel nor hide
+            traceback.print_exc()
+            self.state = JobState(status="failed", error=defect(error))
+        if self.state.finished:
+            self._finish(self.state)
+        return self.state
+
+    def _advance(self, obstacle: str | None) -> JobState:
         if self._job is None:
-            if not self._prepared.done():
+            if not self._handoff.done():
                 return self.state
-            self._prepared.result()
+            handoff: Handoff = self._handoff.result()
             if self._cancelled:
                 return JobState(status="cancelled")
-            self._job = TraceJob(session.get_worker(self._worker_settings, preferences.worker_log()), self._request())
+            worker = session.get_worker(self._worker_settings, preferences.worker_log())
+            self._job = TraceJob(worker, self._request(handoff))
+            self._upright = in_background(write_upright, handoff)
         state = self._job.poll()
-        if state.status == "done":
-            self._build()
+        if state.status != "done":
+            return state
+        if self._cancelled:  # after the worker was done
+            self._job.discard_result()
+            return JobState(status="cancelled")
+        if self._loaded is None:
+            self._loaded = in_background(LayeredWorld.load, self._output)
+        if obstacle or not (self._loaded.done() and self._upright.done()):
+            return replace(state, status="running", stage=obstacle or "Building the scene", k=1, n=1)
+        self._build(self._loaded.result())
         return state
 
     def _finish(self, state: JobState) -> None:
         self.state = state
-        shutil.rmtree(self._handoff.parent, ignore_errors=True)
+        for task in (self._handoff, self._upright):
+            if task is not None:  # at once if it is done, else when it has written its file
+                task.add_done_callback(lambda _, folder=self._folder: shutil.rmtree(folder, ignore_errors=True))
 
-    def _request(self) -> dict:
+    def _request(self, handoff: Handoff) -> dict:
         settings = self._settings
         return {
-            "image": str(self._handoff),
+            "image": str(handoff.path),
             "name": self.name,
             "output": str(self._output),
             "engine": settings.engine,
             "mode": settings.mode,
             "seed": settings.seed,
             "resolution": settings.resolution,
-            "mask": str(self._handoff) if self._prepared.result() else None,
+            "mask": str(handoff.path) if handoff.has_mask else None,
             "fov_degrees": settings.fov_degrees,
             "extra": self._extra(),
         }
@@ -147,8 +188,8 @@ class Trace:
             extra.setdefault("keep_seeds", str(self._output.with_suffix("")))
         return extra
 
-    def _build(self) -> None:
-        world = LayeredWorld.load(self._output)
+    def _build(self, world: LayeredWorld) -> None:
+        self.mask_method = world.metadata.get("mask_method", "")
         self.notes = list(world.metadata.get("notes", []))
         scene = _find(bpy.data.scenes, self._scene_uid)
         if scene is None:
@@ -166,30 +207,44 @@ class Trace:
                     "Open the photo again where you need it in full size.",
                 )
             )
-        photo = upright_image(image) if image is not None else None
-        self.world = build.build_world(scene, world, name=self.name, photo=photo, source=str(self._output))
-        if self._settings.match_photo:
-            render.match_photo(scene)
+        before = find_traced(scene, self.name, photo_id(image))
+        self.uses_camera = before is None or scene.camera is None or scene.camera == before.camera
+        self.world = self._build_with(scene, world, image)
+        if self._settings.match_photo and self.uses_camera:
+            try:
+                render.match_photo(scene)
+            except WorldTracingError as error:  # the world is built all the same
+                self.warnings.append(error)
+
+    def _build_with(self, scene: bpy.types.Scene, world: LayeredWorld, image: bpy.types.Image | None) -> WorldObjects:
+        """Build the world; of a photo that Blender shows lying, its upright copy stands behind the camera."""
+        photo, copy = image, None
+        if image is not None and (file := self._upright.result()) is not None:
+            sha256 = self._handoff.result().sha256
+            photo = find_upright(image, sha256) or (copy := load_upright(image, file, sha256))
+        options = build.BuildOptions(use_camera=self.uses_camera)
+        try:
+            built = build.build_world(
+                scene, world, name=self.name, photo=photo, source=str(self._output), options=options
+            )
+        except BaseException:
+            if copy is not None:
+                bpy.data.images.remove(copy)
+            raise
+        if image is not None:
+            remove_unused_upright(image)
+        return built
 
 
-def _write_handoff(path: Path, photo: RawPixels, mask: RawPixels | None) -> bool:
-    """Write the pixels for the worker; whether they include a mask."""
-    rgb, alpha = photo.to_photo()
-    mask_values = None
-    if mask is not None:
-        mask_rgb, mask_alpha = mask.to_photo()
-        grey = mask_alpha if mask_alpha is not None else mask_rgb.max(-1)
-        mask_values = resize_mask(grey > 127, rgb.shape[1], rgb.shape[0])
-    save_pixels(path, rgb, alpha, mask_values, focal_35mm=photo.exif.focal_35mm)
-    return mask is not None
+def abandon_running() -> None:
+    """Abandon the trace under way, if there is one: the add-on is switched off, or another file was opened."""
+    trace = _running and _running()
+    if trace is not None:
+        trace.abandon()
 
 
-def _new_output(image: bpy.types.Image) -> Path:
-    stem = bpy.path.clean_name(Path(image.name).stem)
-    return preferences.results_folder() / f"{stem}-{datetime.now():%Y%m%d-%H%M%S}.safetensors"
-
-
-def _defect(error: Exception) -> WorldTracingError:
+def defect(error: Exception) -> WorldTracingError:
+    """The error for what nobody foresaw."""
     return WorldTracingError(
         "WT-SCENE-FAILED",
         f"The trace could not be finished ({type(error).__name__}: {error}).",
@@ -197,5 +252,48 @@ def _defect(error: Exception) -> WorldTracingError:
     )
 
 
+def _obstacle() -> str | None:
+    """Why objects cannot be made now: the renderer reads them, and undo steps of Edit Mode do not hold new ones."""
+    if bpy.app.is_job_running("RENDER"):
+        return "Waiting for the render to end"
+    if bpy.context.mode.startswith("EDIT"):
+        return "Waiting for the end of Edit Mode"
+    return None
+
+
+def _new_folder() -> Path:
+    """For the files that are handed to the worker, inside Blender's own temporary folder."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="world-tracing-", dir=bpy.app.tempdir))
+    except OSError as error:
+        raise write_error(bpy.app.tempdir, error) from error
+
+
+def _default_output(image: bpy.types.Image, scene: bpy.types.Scene) -> Path:
+    """The file of the photo's world in the results folder: its own one where it was traced before, else a new one."""
+    folder = preferences.results_folder()
+    before = find_traced(scene, image.name, photo_id(image))
+    if before is not None and before.root is not None:
+        own = Path(bpy.path.abspath(before.root.get("wt_file", "")))
+        if own.parent == folder and own.is_file():
+            return own
+    return preferences.new_result(folder, image.name)
+
+
 def _find(blocks, session_uid: int):
     return next((block for block in blocks if block.session_uid == session_uid), None)
+
+
+@bpy.app.handlers.persistent
+def _on_file_opened(*_) -> None:
+    abandon_running()
+    properties.reset_jobs()
+
+
+def register() -> None:
+    bpy.app.handlers.load_post.append(_on_file_opened)
+
+
+def unregister() -> None:
+    abandon_running()
+    bpy.app.handlers.load_post.remove(_on_file_opened)

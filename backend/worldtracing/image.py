@@ -14,7 +14,7 @@ from .decoding.pixels import SUFFIX, read_pixels, save_pixels
 from .errors import WorldTracingError
 from .resample import resize_area, resize_mask, resize_nearest
 
-__all__ = ["Photo", "load_mask", "load_photo", "resize_area", "resize_mask", "save_pixels"]
+__all__ = ["Photo", "load_mask", "load_photo", "picture_mask", "resize_area", "resize_mask", "save_pixels"]
 
 MIN_SIDE = 16
 """Pixels a side below which there is nothing to trace."""
@@ -29,7 +29,7 @@ class Photo:
         alpha: (H, W) uint8, straight; None where the file has none or is opaque everywhere.
         source_size: (width, height) of the upright file, before any scaling on load.
         focal_35mm: EXIF FocalLengthIn35mmFilm in millimetres, or None.
-        sha256: of the file's bytes, hexadecimal.
+        sha256: of the file's bytes, hexadecimal; of a hand-off that of the photo it was made from, if it tells it.
     """
 
     rgb: np.ndarray
@@ -64,30 +64,41 @@ def load_photo(path: str | Path) -> Photo:
         size = max(1, int(rgb.shape[1] * scale)), max(1, int(rgb.shape[0] * scale))
         rgb = resize_area(rgb, *size)
         alpha = None if alpha is None else resize_area(alpha, *size)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Photo(rgb, alpha, decoded.source_size, decoded.focal_35mm, digest)
+    return Photo(rgb, alpha, decoded.source_size, decoded.focal_35mm, decoded.sha256 or _sha256(path))
 
 
 def load_mask(path: str | Path, width: int, height: int) -> np.ndarray:
     """Read a mask from a picture file or a pixels hand-off and fit it to a photo of `width` x `height` pixels.
 
     Returns:
-        (height, width) bool: the hand-off's mask if it has one; else where alpha > 127 if alpha varies, else where
-        grey > 127.
+        (height, width) bool: the hand-off's mask if it has one, else `picture_mask`.
 
     Raises:
         WorldTracingError: as `load_photo`, without WT-IMG-SMALL.
     """
     path = _existing(path)
     mask = read_pixels(path).mask if path.suffix == SUFFIX else None
-    if mask is None:
-        picture = _decode(path)
-        if picture.alpha is not None and np.ptp(picture.alpha) > 0:
-            mask = picture.alpha > 127
-        else:
-            mask = picture.rgb @ np.array([0.299, 0.587, 0.114], np.float32) > 127.5
+    if mask is not None:
+        return resize_nearest(mask, width, height)
+    picture = _decode(path)
+    return picture_mask(picture.rgb, picture.alpha, width, height)
+
+
+def picture_mask(rgb: np.ndarray, alpha: np.ndarray | None, width: int, height: int) -> np.ndarray:
+    """What a picture means as a mask: (height, width) bool.
+
+    True where alpha (H, W) uint8 is above 127 if it varies, else where the luma of `rgb` (H, W, 3) uint8 is.
+    """
+    if alpha is not None and np.ptp(alpha) > 0:
+        mask = alpha > 127
+    else:
+        mask = rgb @ np.array([0.299, 0.587, 0.114], np.float32) > 127.5
     return resize_nearest(mask, width, height)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _existing(path: str | Path) -> Path:
@@ -121,7 +132,7 @@ def _decode_by_content(path: Path) -> Decoded:
     if path.suffix == SUFFIX:
         pixels = read_pixels(path)
         height, width = pixels.rgb.shape[:2]
-        return Decoded(pixels.rgb, pixels.alpha, (width, height), pixels.focal_35mm)
+        return Decoded(pixels.rgb, pixels.alpha, (width, height), pixels.focal_35mm, pixels.source_sha256)
     with path.open("rb") as file:
         signature = file.read(4)
     if signature == exr.SIGNATURE:

@@ -47,3 +47,19 @@ def empty_file(addon):
 def submodule(addon):
     """Import a module of the installed extension by its path below the root, e.g. "worldtracing_addon.api"."""
     return lambda name: importlib.import_module(f"{MODULE}.{name}")
+
+
+@pytest.fixture
+def api(submodule):
+    yield submodule("worldtracing_addon.api")
+    submodule("worldtracing_addon.client.session").shutdown()
+
+
+@pytest.fixture
+def errors(submodule):
+    return submodule("backend.worldtracing.errors")
+
+
+@pytest.fixture
+def settings(submodule):
+    return submodule("worldtracing_addon.core.settings")

@@ -1,56 +1,9 @@
 """The installed extension traces a picture with its real worker, and bad input leaves the file as it was."""
 
-import os
-import signal
-import time
-
 import bpy
 import numpy as np
 import pytest
-
-SIZE = 96
-
-
-@pytest.fixture
-def api(submodule):
-    yield submodule("worldtracing_addon.api")
-    submodule("worldtracing_addon.client.session").shutdown()
-
-
-@pytest.fixture
-def errors(submodule):
-    return submodule("backend.worldtracing.errors")
-
-
-@pytest.fixture
-def settings(submodule):
-    return submodule("worldtracing_addon.core.settings")
-
-
-def disk_image(name="disk.png", size=SIZE, alpha=True):
-    """A red and blue disk on nothing, as an image that exists in Blender alone."""
-    v, u = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
-    inside = u**2 + v**2 < 0.16
-    pixels = np.zeros((size, size, 4), np.float32)
-    pixels[..., 0], pixels[..., 2] = 0.25 + u / 2, 0.5
-    pixels[..., 3] = inside if alpha else 1.0
-    image = bpy.data.images.new(name, size, size, alpha=True)
-    image.pixels.foreach_set(pixels.reshape(-1))
-    image.update()
-    return image, inside
-
-
-def snapshot():
-    """What is in the file, to see that nothing was left behind."""
-    kinds = ("objects", "collections", "meshes", "cameras", "images", "materials", "node_groups")
-    return {kind: sorted(block.name for block in getattr(bpy.data, kind)) for kind in kinds}
-
-
-def poll_until(trace, condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition(trace.poll()):
-        assert time.monotonic() < deadline, trace.state
-        time.sleep(0.01)
+from trace_help import SIZE, disk_image, snapshot
 
 
 def test_a_trace_builds_a_world_with_the_pictures_own_pixels(api, tmp_path):
@@ -94,64 +47,6 @@ def test_an_error_stays_in_the_panel_and_its_fix_button_works(api):
     assert snapshot() == before
     bpy.ops.wt.fix_error()
     assert scene.world_tracing.mode == "scene" and job.error_code == ""
-
-
-@pytest.mark.parametrize("in_process", [False, True])
-def test_cancel_leaves_the_file_as_it_was(api, settings, tmp_path, in_process, monkeypatch, submodule):
-    preferences = submodule("worldtracing_addon.preferences")
-    monkeypatch.setattr(preferences, "worker_settings", lambda: settings.WorkerSettings(in_process=in_process))
-    image, _ = disk_image(size=1024)
-    before = snapshot()
-    trace = api.start_trace(image, settings=api.TraceSettings(resolution=1024), output=tmp_path / "disk.safetensors")
-    poll_until(trace, lambda state: state.status == "running")
-    trace.cancel()
-    assert trace.wait().status == "cancelled"
-    assert snapshot() == before
-    assert list(tmp_path.iterdir()) == []
-    small = api.trace_world(disk_image("small.png")[0], output=tmp_path / "small.safetensors")
-    assert len(small.layers) == 2, "the next trace works"
-
-
-def test_two_traces_at_once_are_refused_and_the_first_goes_on(api, errors, tmp_path):
-    trace = api.start_trace(disk_image()[0], output=tmp_path / "first.safetensors")
-    with pytest.raises(errors.WorldTracingError) as second:
-        api.start_trace(disk_image("other.png")[0], output=tmp_path / "second.safetensors")
-    assert second.value.code == "WT-WORKER-BUSY"
-    assert trace.wait().status == "done"
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
-def test_a_killed_worker_is_reported_and_the_next_trace_starts_another(api, submodule, tmp_path):
-    session = submodule("worldtracing_addon.client.session")
-    image, _ = disk_image(size=1024)
-    before = snapshot()
-    trace = api.start_trace(image, settings=api.TraceSettings(resolution=1024), output=tmp_path / "disk.safetensors")
-    poll_until(trace, lambda state: state.status == "running")
-    os.kill(session._worker.pid, signal.SIGKILL)
-    state = trace.wait()
-    assert (state.status, state.error.code) == ("failed", "WT-WORKER-DIED")
-    assert snapshot() == before and list(tmp_path.iterdir()) == []
-    assert api.trace_world(disk_image("small.png")[0], output=tmp_path / "small.safetensors").layers
-
-
-def test_an_image_deleted_during_its_trace_loses_nothing(api, tmp_path):
-    image, _ = disk_image()
-    trace = api.start_trace(image, output=tmp_path / "disk.safetensors")
-    bpy.data.images.remove(image)
-    assert trace.wait().status == "done"
-    assert [warning.code for warning in trace.warnings] == ["WT-SCENE-IMAGE-GONE"]
-    background = trace.world.camera.data.background_images[0].image
-    assert tuple(background.size) == (SIZE, SIZE) and background.packed_file
-
-
-def test_a_scene_deleted_during_its_trace_keeps_the_result(api, tmp_path):
-    image, _ = disk_image()
-    scene = bpy.data.scenes.new("other")
-    trace = api.start_trace(image, scene=scene, output=tmp_path / "disk.safetensors")
-    bpy.data.scenes.remove(scene)
-    state = trace.wait()
-    assert (state.status, state.error.code) == ("failed", "WT-SCENE-GONE")
-    assert api.build_from_file(tmp_path / "disk.safetensors").layers
 
 
 def test_a_folder_that_cannot_be_written(api, errors, tmp_path):
@@ -215,15 +110,6 @@ def test_the_rendered_still_has_the_pictures_colors(api, tmp_path):
     still.pixels.foreach_get(pixels)
     middle = pixels.reshape(SIZE, SIZE, 4)[SIZE // 2, SIZE // 2]
     np.testing.assert_allclose(middle, (0.25, 0.0, 0.5, 1.0), atol=0.02)
-
-
-def test_a_trace_that_nobody_polls_any_more_does_not_block_the_next(api, tmp_path):
-    image, _ = disk_image(size=1024)
-    trace = api.start_trace(image, settings=api.TraceSettings(resolution=1024), output=tmp_path / "disk.safetensors")
-    poll_until(trace, lambda state: state.status == "running")
-    trace.abandon()
-    assert trace.state.status == "cancelled"
-    assert api.trace_world(disk_image("small.png")[0], output=tmp_path / "small.safetensors").layers
 
 
 def test_the_focal_length_survives_packing(api, tmp_path):

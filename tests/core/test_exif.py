@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from world_tracing.worldtracing_addon.core.exif import Exif, read_exif, upright
+from world_tracing.backend.worldtracing.decoding.common import upright
+from world_tracing.worldtracing_addon.core.exif import Exif, read_exif
 
 
 def _photo(path, orientation, focal=None, **options):

@@ -85,8 +85,13 @@ class TraceJob:
             self.state = replace(self.state, status="cancelled")
             self._finish()
 
-    def _finish(self) -> None:
-        self._worker.busy = False
-        if self.state.status == "cancelled" and not self._output_existed:
+    def discard_result(self) -> None:
+        """Remove the result, unless a file was there before."""
+        if not self._output_existed:
             with contextlib.suppress(OSError):
                 self._output.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        self._worker.busy = False
+        if self.state.status == "cancelled":
+            self.discard_result()

@@ -1,12 +1,10 @@
-"""The two EXIF facts that Blender does not read from a photo: orientation and 35 mm equivalent focal length."""
+"""Orientation and 35 mm equivalent focal length of a photo: Blender tells neither, and its Python has no Pillow."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 ORIENTATION, EXIF_IFD, FOCAL_35MM = 0x0112, 0x8769, 0xA405
 UNSIGNED_SHORT, UNSIGNED_LONG = 3, 4
@@ -44,15 +42,6 @@ def parse_exif(head: bytes) -> Exif:
         return Exif()
     orientation = tags.get(ORIENTATION, 1)
     return Exif(orientation if 1 <= orientation <= 8 else 1, float(tags.get(FOCAL_35MM, 0)) or None)
-
-
-def upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """(H, W, ...) rows from the top, turned and mirrored so that EXIF `orientation` becomes 1."""
-    if orientation in (2, 4, 5, 7):
-        image = image[:, ::-1]
-        orientation = {2: 1, 4: 3, 5: 8, 7: 6}[orientation]
-    quarter_turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
-    return np.rot90(image, quarter_turns)
 
 
 def _tiff_block(head: bytes) -> bytes | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import traceback
+from typing import ClassVar
+
 import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api, preferences
 from ..client import session
 from ..core.fixes import fix_for
-from ..core.text import progress_text
-from ..trace import Trace
+from ..core.text import done_text, progress_text
+from ..trace import Trace, defect
 
 
 class WT_OT_trace_world(bpy.types.Operator):
@@ -20,7 +23,7 @@ class WT_OT_trace_world(bpy.types.Operator):
     bl_options = {"UNDO"}
 
     _trace: Trace | None = None
-    _timer: bpy.types.Timer | None = None
+    _timers: ClassVar[list[tuple[bpy.types.WindowManager, bpy.types.Timer]]] = []
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -33,10 +36,13 @@ class WT_OT_trace_world(bpy.types.Operator):
         return True
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        if context.window is None:  # started by a timer or a script
+            return self.execute(context)
         if not self._start(context):
             return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        manager = context.window_manager
+        self._timers.append((manager, manager.event_timer_add(0.1, window=context.window)))
+        manager.modal_handler_add(self)
         context.workspace.status_text_set("Tracing: ESC to cancel")
         return {"RUNNING_MODAL"}
 
@@ -74,6 +80,10 @@ class WT_OT_trace_world(bpy.types.Operator):
         except WorldTracingError as error:
             _report(self, job, error)
             return False
+        except Exception as error:  # a defect must not hide from the panel
+            traceback.print_exc()
+            _report(self, job, defect(error))
+            return False
         job.running, job.fraction, job.text = True, 0.0, "Starting"
         return True
 
@@ -81,10 +91,11 @@ class WT_OT_trace_world(bpy.types.Operator):
         self._end(context)
         job = context.window_manager.world_tracing_job
         if state.status == "done":
-            api.look_through(context, self._trace.world)
+            if self._trace.uses_camera:
+                api.look_through(context, self._trace.world)
             for warning in self._trace.warnings:
                 _report(self, job, warning, level="WARNING")
-            self.report({"INFO"}, " ".join([f"Traced {self._trace.name}", *self._trace.notes]))
+            self.report({"INFO"}, done_text(self._trace.name, self._trace.mask_method, self._trace.notes))
             return {"FINISHED"}
         if state.error is not None:
             _report(self, job, state.error)
@@ -95,10 +106,7 @@ class WT_OT_trace_world(bpy.types.Operator):
     def _end(self, context: bpy.types.Context) -> None:
         job = context.window_manager.world_tracing_job
         job.running = job.cancel_requested = False
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
-            context.workspace.status_text_set(None)
+        remove_timers()
         _redraw_sidebars(context)
 
 
@@ -135,11 +143,11 @@ class WT_OT_fix_error(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         job = context.window_manager.world_tracing_job
-        fix = fix_for(job.error_code)
+        fix = fix_for(job.error_code, context.scene.world_tracing.mask is not None)
         if fix is None:
             return {"CANCELLED"}
-        getattr(self, f"_{fix.action}")(context)
         job.show_error(None)
+        getattr(self, f"_{fix.action}")(context)
         return {"FINISHED"}
 
     def _scene_mode(self, context: bpy.types.Context) -> None:
@@ -154,8 +162,20 @@ class WT_OT_fix_error(bpy.types.Operator):
     def _blender_python(self, _context: bpy.types.Context) -> None:
         preferences.get_preferences().python = ""
 
-    def _restart_worker(self, _context: bpy.types.Context) -> None:
-        session.shutdown()
+    def _trace_again(self, _context: bpy.types.Context) -> None:
+        bpy.ops.wt.trace_world("INVOKE_DEFAULT")
+
+
+class WT_OT_free_memory(bpy.types.Operator):
+    """Let the worker drop the loaded network; the next trace loads it again"""
+
+    bl_idname = "wt.free_memory"
+    bl_label = "Free Memory"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        session.free_memory()
+        return {"FINISHED"}
 
 
 def _report(operator: bpy.types.Operator, job, error: WorldTracingError, level: str = "ERROR") -> None:
@@ -170,14 +190,25 @@ def _redraw_sidebars(context: bpy.types.Context) -> None:
                 area.tag_redraw()
 
 
-CLASSES = (WT_OT_trace_world, WT_OT_cancel_trace, WT_OT_clear_error, WT_OT_fix_error)
+def remove_timers() -> None:
+    """End what a modal trace has started in the window; Blender leaves it behind when the add-on is switched off."""
+    timers = WT_OT_trace_world._timers
+    for manager, timer in timers:
+        manager.event_timer_remove(timer)
+    if timers:
+        bpy.context.workspace.status_text_set(None)
+    timers.clear()
+
+
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(
+    (WT_OT_trace_world, WT_OT_cancel_trace, WT_OT_clear_error, WT_OT_fix_error, WT_OT_free_memory)
+)
 
 
 def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    _register_classes()
 
 
 def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    remove_timers()
+    _unregister_classes()

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import bpy
 
+from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
 from ..scene.layer_group import DISPLAYS
-from ..scene.worlds import active_world
+from ..scene.worlds import WorldObjects, active_world
 
 
 class _WorldOperator:
+    """Does something with the active world. It has no poll: Blender asks that of each button at every redraw."""
+
     bl_options = {"REGISTER", "UNDO"}
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return active_world(context) is not None
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        world = active_world(context)
+        if world is None:
+            self.report({"WARNING"}, "There is no traced world in this scene")
+            return {"CANCELLED"}
+        self.change(context, world)
+        return {"FINISHED"}
 
 
 class WT_OT_set_display(_WorldOperator, bpy.types.Operator):
@@ -25,9 +32,8 @@ class WT_OT_set_display(_WorldOperator, bpy.types.Operator):
 
     display: bpy.props.EnumProperty(name="Display", items=[(name, name, "") for name in DISPLAYS])
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        api.set_layers(active_world(context), Display=self.display)
-        return {"FINISHED"}
+    def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
+        api.set_layers(world, Display=self.display)
 
 
 class WT_OT_set_lit(_WorldOperator, bpy.types.Operator):
@@ -38,9 +44,8 @@ class WT_OT_set_lit(_WorldOperator, bpy.types.Operator):
 
     lit: bpy.props.BoolProperty(name="Lit")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        api.set_layers(active_world(context), Lit=self.lit)
-        return {"FINISHED"}
+    def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
+        api.set_layers(world, Lit=self.lit)
 
 
 class WT_OT_look_through(_WorldOperator, bpy.types.Operator):
@@ -49,9 +54,8 @@ class WT_OT_look_through(_WorldOperator, bpy.types.Operator):
     bl_idname = "wt.look_through"
     bl_label = "Photo Camera"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        api.look_through(context, active_world(context))
-        return {"FINISHED"}
+    def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
+        api.look_through(context, world)
 
 
 class WT_OT_match_photo(bpy.types.Operator):
@@ -62,7 +66,11 @@ class WT_OT_match_photo(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        api.set_match_photo(context.scene, not api.matches_photo(context.scene))
+        try:
+            api.set_match_photo(context.scene, not api.matches_photo(context.scene))
+        except WorldTracingError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 
@@ -72,19 +80,10 @@ class WT_OT_remove_world(_WorldOperator, bpy.types.Operator):
     bl_idname = "wt.remove_world"
     bl_label = "Remove World"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        api.remove_world(active_world(context))
-        return {"FINISHED"}
+    def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
+        api.remove_world(world)
 
 
-CLASSES = (WT_OT_set_display, WT_OT_set_lit, WT_OT_look_through, WT_OT_match_photo, WT_OT_remove_world)
-
-
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(
+    (WT_OT_set_display, WT_OT_set_lit, WT_OT_look_through, WT_OT_match_photo, WT_OT_remove_world)
+)

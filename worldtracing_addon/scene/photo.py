@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import bpy
 import numpy as np
 
+from ...backend.worldtracing.decoding.common import BOMB_PIXELS, check_finite, upright
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.srgb import linear_to_srgb, to_bytes
-from ..core.exif import Exif, parse_exif, read_exif, upright
+from ..core.exif import Exif, parse_exif, read_exif
+from ..core.names import fit_name
+
+SOURCE, SOURCE_SHA256 = "wt_source", "wt_source_sha256"
+"""Custom properties of an upright copy: the `photo_id` of the photo it was made from, and the hash of its file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,22 +25,49 @@ class RawPixels:
     """What Blender holds of an image: copied on the main thread, converted on any.
 
     Attributes:
+        name: the image's name.
         values: (H, W, C) float32, rows from the bottom as Blender stores them; scene-linear where `is_float`.
         is_float: whether the file is a float format (EXR, HDR, float TIFF).
-        exif: of the file, where there is one.
+        content: the picture's file: its bytes where it is packed, else its path; None where there is none.
+        is_edited: whether the pixels were painted on since they were read from it.
     """
 
+    name: str
     values: np.ndarray
     is_float: bool
-    exif: Exif
+    content: bytes | Path | None
+    is_edited: bool
+
+    @cached_property
+    def exif(self) -> Exif:
+        """Of the file, where there is one."""
+        if isinstance(self.content, bytes):
+            return parse_exif(self.content)
+        return Exif() if self.content is None else read_exif(self.content)
+
+    def sha256(self) -> str | None:
+        """Of the file, hexadecimal; None where there is none that holds these pixels."""
+        if self.content is None or self.is_edited:
+            return None
+        if isinstance(self.content, bytes):
+            return hashlib.sha256(self.content).hexdigest()
+        try:
+            with self.content.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:  # moved or deleted while Blender still has its pixels
+            return None
 
     def to_photo(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """rgb (H, W, 3) uint8 sRGB with rows from the top, turned upright; alpha (H, W) uint8, or None if opaque."""
+        """rgb (H, W, 3) uint8 sRGB with rows from the top, turned upright; alpha (H, W) uint8, or None if opaque.
+
+        Raises:
+            WorldTracingError: WT-IMG-NAN.
+        """
         values = upright(self.values[::-1], self.exif.orientation)
         alpha = values[..., 3] if values.shape[-1] == 4 else None
         rgb = values[..., :3] if values.shape[-1] >= 3 else np.repeat(values[..., :1], 3, -1)
         if self.is_float:
-            _check_finite(values)
+            check_finite(Path(self.name), values)
             if alpha is not None:  # Blender premultiplies float images
                 rgb = rgb / np.maximum(alpha, 1e-6)[..., None]
             rgb = linear_to_srgb(rgb)
@@ -42,21 +76,31 @@ class RawPixels:
 
 
 def read_pixels(image: bpy.types.Image) -> RawPixels:
-    """Copy the pixels of `image`.
+    """Copy the pixels of `image`: the one step that must be done on the main thread.
 
     Raises:
-        WorldTracingError: WT-SCENE-NO-PIXELS where Blender has none (missing or unreadable file, render result).
+        WorldTracingError: WT-SCENE-NO-PIXELS where Blender has none (missing or unreadable file, render result),
+            WT-IMG-BOMB, WT-MEM-PHOTO.
     """
     width, height = image.size
     if width == 0 or height == 0 or image.source in {"VIEWER", "MOVIE"}:
+        raise _no_pixels(image.name)
+    if width * height > BOMB_PIXELS:
         raise WorldTracingError(
-            "WT-SCENE-NO-PIXELS",
-            f"Blender has no pixels for the image {image.name!r}.",
-            "Open a PNG, JPEG, WebP, TIFF or EXR file that exists and is a picture.",
+            "WT-IMG-BOMB",
+            f"{image.name} is {width} x {height} pixels, which is more than World Tracing reads.",
+            f"Scale it down to at most {BOMB_PIXELS // 1_000_000} megapixels in an image editor.",
         )
-    values = np.empty((height, width, image.channels), np.float32)
-    image.pixels.foreach_get(values.reshape(-1))
-    return RawPixels(values, image.is_float, _exif_of(image))
+    try:
+        values = np.empty((height, width, image.channels), np.float32)
+        image.pixels.foreach_get(values.reshape(-1))
+    except MemoryError as error:
+        raise WorldTracingError(
+            "WT-MEM-PHOTO",
+            f"There is not enough memory to read {image.name} ({width} x {height} pixels).",
+            "Close other programs, or scale the picture down in an image editor.",
+        ) from error
+    return RawPixels(image.name, values, image.is_float, _content(image), image.is_dirty)
 
 
 def load_image(path: str | Path) -> bpy.types.Image:
@@ -73,29 +117,41 @@ def load_image(path: str | Path) -> bpy.types.Image:
     if image.size[0] == 0:
         if image not in known:
             bpy.data.images.remove(image)
-        raise WorldTracingError(
-            "WT-SCENE-NO-PIXELS",
-            f"{path} is not a picture that Blender can read.",
-            "Open a PNG, JPEG, WebP, TIFF or EXR file.",
-        )
+        raise _no_pixels(path)
     return image
 
 
-def upright_image(image: bpy.types.Image) -> bpy.types.Image:
-    """`image` itself, or a packed copy turned as its EXIF orientation says (Blender shows such photos lying)."""
-    orientation = _exif_of(image).orientation
-    if orientation == 1:
-        return image
-    name = f"{image.name} upright"
-    existing = bpy.data.images.get(name)
-    if existing is not None:
-        return existing
-    raw = read_pixels(image)
-    values = np.ascontiguousarray(upright(raw.values[::-1], orientation)[::-1])
-    turned = bpy.data.images.new(name, values.shape[1], values.shape[0], alpha=raw.values.shape[-1] == 4)
-    turned.pixels.foreach_set(values.reshape(-1))
-    turned.pack()
-    return turned
+def photo_id(image: bpy.types.Image | None) -> str | None:
+    """What tells apart photos of the same name: the path of the photo's file, or else the name of Blender's image."""
+    if image is None:
+        return None
+    if SOURCE in image:
+        return image[SOURCE]
+    return bpy.path.abspath(image.filepath, library=image.library) if image.filepath else image.name
+
+
+def find_upright(image: bpy.types.Image, sha256: str | None) -> bpy.types.Image | None:
+    """The upright copy that an earlier trace of the same photo, with the same content, has made."""
+    for copy in bpy.data.images:
+        if copy.get(SOURCE) == photo_id(image) and sha256 is not None and copy.get(SOURCE_SHA256) == sha256:
+            return copy
+    return None
+
+
+def load_upright(image: bpy.types.Image, file: Path, sha256: str | None) -> bpy.types.Image:
+    """A packed copy of `image` from `file`, turned as its EXIF orientation says (Blender shows such photos lying)."""
+    copy = bpy.data.images.load(str(file), check_existing=False)
+    copy.pack()
+    copy.name = fit_name(image.name, " upright")
+    copy.filepath_raw = f"//{bpy.path.clean_name(copy.name)}.png"  # where "Unpack" would put it
+    copy[SOURCE], copy[SOURCE_SHA256] = photo_id(image), sha256 or ""
+    return copy
+
+
+def remove_unused_upright(image: bpy.types.Image) -> None:
+    """Remove upright copies of `image` that no camera shows any more, as the photo has changed since."""
+    unused = [copy for copy in bpy.data.images if copy.get(SOURCE) == photo_id(image) and copy.users == 0]
+    bpy.data.batch_remove(unused)
 
 
 def image_from_rgb(name: str, rgb: np.ndarray) -> bpy.types.Image:
@@ -109,18 +165,17 @@ def image_from_rgb(name: str, rgb: np.ndarray) -> bpy.types.Image:
     return image
 
 
-def _exif_of(image: bpy.types.Image) -> Exif:
+def _content(image: bpy.types.Image) -> bytes | Path | None:
     if image.packed_file:
-        return parse_exif(image.packed_file.data)
+        return bytes(image.packed_file.data)
     if image.source != "FILE" or not image.filepath:
-        return Exif()
-    return read_exif(bpy.path.abspath(image.filepath, library=image.library))
+        return None
+    return Path(bpy.path.abspath(image.filepath, library=image.library))
 
 
-def _check_finite(values: np.ndarray) -> None:
-    if not np.isfinite(values).all():
-        raise WorldTracingError(
-            "WT-IMG-NAN",
-            "The picture holds pixels that are not numbers (NaN or infinity).",
-            "Repair them in the program that wrote the file, or save the picture as PNG.",
-        )
+def _no_pixels(name: str | Path) -> WorldTracingError:
+    return WorldTracingError(
+        "WT-SCENE-NO-PIXELS",
+        f"Blender has no pixels for the image {str(name)!r}.",
+        "Open a PNG, JPEG, WebP, TIFF or EXR file that exists and is a picture.",
+    )

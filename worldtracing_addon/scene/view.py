@@ -1,25 +1,20 @@
-"""The 3D viewports of a window: looking through a world's camera, in its colors."""
+"""A 3D viewport: looking through a world's camera, in its colors."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import bpy
 
 COLORED_SHADING = {"MATERIAL", "RENDERED"}
 
 
-def show_through_camera(context: bpy.types.Context) -> None:
-    """Let the 3D viewports look through the scene's camera, shaded so that points have colors."""
-    for space in _viewports(context):
-        space.region_3d.view_perspective = "CAMERA"
-        if space.shading.type not in COLORED_SHADING:
-            space.shading.type = "MATERIAL"  # Solid draws points grey
+def show_through_camera(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
+    """Let the 3D viewport of `context` look through `scene`'s camera, shaded so that points have the photo's colors.
 
-
-def _viewports(context: bpy.types.Context) -> Iterator[bpy.types.SpaceView3D]:
-    if context.window is None:
+    Nothing happens where `context` is no 3D viewport, or shows another scene.
+    """
+    space = context.space_data
+    if space is None or space.type != "VIEW_3D" or context.scene != scene:
         return
-    for area in context.window.screen.areas:
-        if area.type == "VIEW_3D":
-            yield area.spaces.active
+    space.region_3d.view_perspective = "CAMERA"
+    if space.shading.type not in COLORED_SHADING:
+        space.shading.type = "MATERIAL"  # Solid can show an object's own color, but not by itself

@@ -33,7 +33,7 @@ class WT_PT_trace(_SidebarPanel, bpy.types.Panel):
         if job.running:
             _draw_progress(layout, job)
         if job.error_code:
-            _draw_error(layout, job, context.region.width)
+            _draw_error(layout, job, context.region.width, settings.mask is not None)
 
 
 class WT_PT_options(_SidebarPanel, bpy.types.Panel):
@@ -66,13 +66,12 @@ class WT_PT_world(_SidebarPanel, bpy.types.Panel):
     bl_label = "Traced World"
     bl_parent_id = "WT_PT_trace"
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return active_world(context) is not None
-
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         world = active_world(context)
+        if world is None:
+            layout.label(text="Nothing is traced yet")
+            return
         layout.label(text=world.name, icon="OUTLINER_OB_EMPTY")
         row = layout.row(align=True)
         row.operator("wt.set_display", text="Points", icon="OUTLINER_OB_POINTCLOUD").display = "Points"
@@ -98,7 +97,7 @@ def _draw_progress(layout: bpy.types.UILayout, job) -> None:
     row.operator("wt.cancel_trace", text="", icon="CANCEL")
 
 
-def _draw_error(layout: bpy.types.UILayout, job, region_width: int) -> None:
+def _draw_error(layout: bpy.types.UILayout, job, region_width: int, mask_given: bool) -> None:
     box = layout.box()
     box.alert = True
     characters = max(20, int(region_width / (8 * bpy.context.preferences.system.ui_scale)))
@@ -106,20 +105,10 @@ def _draw_error(layout: bpy.types.UILayout, job, region_width: int) -> None:
         box.label(text=line, icon="ERROR" if index == 0 else "BLANK1")
     row = box.row()
     row.label(text=job.error_code)
-    fix = fix_for(job.error_code)
+    fix = fix_for(job.error_code, mask_given)
     if fix is not None:
         row.operator("wt.fix_error", text=fix.label)
     row.operator("wt.clear_error", text="", icon="X")
 
 
-CLASSES = (WT_PT_trace, WT_PT_options, WT_PT_world)
-
-
-def register() -> None:
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory((WT_PT_trace, WT_PT_options, WT_PT_world))

@@ -29,12 +29,14 @@ class Decoded:
         alpha: (H, W) uint8, straight, or None.
         source_size: (width, height) of the file, upright; larger than `rgb` where the decoder has scaled.
         focal_35mm: EXIF FocalLengthIn35mmFilm in millimetres, or None.
+        sha256: of the photo's own file, where this one is a hand-off that tells it.
     """
 
     rgb: np.ndarray
     alpha: np.ndarray | None
     source_size: tuple[int, int]
     focal_35mm: float | None = None
+    sha256: str | None = None
 
 
 def check_size(path: Path, width: int, height: int) -> None:

@@ -27,6 +27,7 @@ def save_pixels(
     alpha: np.ndarray | None = None,
     mask: np.ndarray | None = None,
     focal_35mm: float | None = None,
+    source_sha256: str | None = None,
 ) -> Path:
     """Write the hand-off file, whose name must end in .safetensors.
 
@@ -35,6 +36,7 @@ def save_pixels(
         alpha: (H, W) uint8, straight.
         mask: (H, W) bool, True on the foreground.
         focal_35mm: 35 mm equivalent focal length in millimetres, from the photo's EXIF data.
+        source_sha256: of the photo's own file, hexadecimal.
 
     Raises:
         WorldTracingError: WT-IO-INVALID, and those of `write_atomically`.
@@ -45,6 +47,8 @@ def save_pixels(
     if Path(path).suffix != SUFFIX:
         raise FORMAT.invalid(f"{path} must end in {SUFFIX}.")
     header = {} if focal_35mm is None else {"focal_35mm": repr(float(focal_35mm))}
+    if source_sha256 is not None:
+        header["source_sha256"] = source_sha256
     return FORMAT.write(path, tensors, header)
 
 
@@ -56,6 +60,7 @@ class Pixels:
     alpha: np.ndarray | None
     mask: np.ndarray | None
     focal_35mm: float | None
+    source_sha256: str | None
 
 
 def read_pixels(path: Path) -> Pixels:
@@ -66,7 +71,7 @@ def read_pixels(path: Path) -> Pixels:
         focal_35mm = float(header["focal_35mm"]) if "focal_35mm" in header else None
     except ValueError as error:
         raise FORMAT.invalid(f"{path} has the focal length {header['focal_35mm']!r}.") from error
-    return Pixels(tensors["rgb"], tensors.get("alpha"), tensors.get("mask"), focal_35mm)
+    return Pixels(tensors["rgb"], tensors.get("alpha"), tensors.get("mask"), focal_35mm, header.get("source_sha256"))
 
 
 def _check(tensors: dict[str, np.ndarray]) -> None:

@@ -1,0 +1,81 @@
+"""The heavy work around a trace that needs no Blender: what stands here runs in a thread beside the main one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backend.worldtracing.errors import WorldTracingError
+from ..backend.worldtracing.export.png import write_png
+from ..backend.worldtracing.image import picture_mask, save_pixels
+from .scene.photo import RawPixels
+
+
+def in_background(work: Callable[..., Any], *args: Any) -> Future:
+    """Run `work(*args)` in a thread of its own, for which neither Blender nor Python waits when it quits."""
+    future: Future = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work(*args))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="world-tracing", daemon=True).start()
+    return future
+
+
+@dataclass(frozen=True, eq=False)
+class Handoff:
+    """What the worker is given, and what the scene needs later.
+
+    Attributes:
+        path: the pixels file.
+        has_mask: whether it includes a mask.
+        sha256: of the photo's own file; None where there is none, or it was painted on.
+        turned: (H, W, 3 or 4) uint8 sRGB, where Blender shows the photo lying and so needs an upright copy.
+    """
+
+    path: Path
+    has_mask: bool
+    sha256: str | None
+    turned: np.ndarray | None
+
+
+def write_handoff(path: Path, photo: RawPixels, mask: RawPixels | None) -> Handoff:
+    """Write the pixels for the worker.
+
+    Raises:
+        WorldTracingError: WT-IMG-NAN, WT-MEM-PHOTO, WT-IO-WRITE, WT-IO-FULL.
+    """
+    try:
+        rgb, alpha = photo.to_photo()
+        height, width = rgb.shape[:2]
+        mask_values = None if mask is None else picture_mask(*mask.to_photo(), width, height)
+        sha256 = photo.sha256()
+        save_pixels(path, rgb, alpha, mask_values, focal_35mm=photo.exif.focal_35mm, source_sha256=sha256)
+    except MemoryError as error:
+        raise WorldTracingError(
+            "WT-MEM-PHOTO",
+            f"There is not enough memory to read {photo.name}.",
+            "Close other programs, or scale the picture down in an image editor.",
+        ) from error
+    turned = None
+    if photo.exif.orientation != 1:
+        turned = rgb if alpha is None else np.dstack([rgb, alpha])
+    return Handoff(path, mask is not None, sha256, turned)
+
+
+def write_upright(handoff: Handoff) -> Path | None:
+    """The upright copy as a PNG beside the hand-off, or None where the photo needs none.
+
+    Raises:
+        WorldTracingError: WT-IO-WRITE, WT-IO-FULL.
+    """
+    return None if handoff.turned is None else write_png(handoff.path.with_name("upright.png"), handoff.turned)
