@@ -105,9 +105,13 @@ def test_a_world_without_points_is_refused(scene_modules):
 
 def test_root_tells_where_the_world_comes_from(scene_modules):
     root = scene_modules.make(seed=7).root
-    assert (root["wt_engine"], root["wt_model"], root["wt_seed"], root["wt_mode"]) == ("toy", "ball", 7, "object")
+    assert (root["wt_engine"], root["wt_model"], root["wt_seed"], root["wt_mode"]) == ("toy", "ball", "7", "object")
     assert (root["wt_file"], root["wt_scale"], root["wt_format_version"]) == ("/tmp/cat.safetensors", "relative", 1)
     np.testing.assert_array_equal(np.reshape(root["wt_K"], (3, 3)), scene_modules.world().K)
+
+
+def test_the_largest_seed_is_kept(scene_modules):
+    assert scene_modules.make(seed=2**32 - 1).root["wt_seed"] == "4294967295"
 
 
 def test_a_new_world_stands_on_the_ground(scene_modules):
@@ -131,7 +135,7 @@ def test_retracing_updates_in_place(scene_modules, tmp_path):
     assert second == first and census() == counted
     assert second.layers[0].data.name != before
     assert tuple(second.root.location) == (1, 2, 3) and tuple(second.root.scale) == (2, 2, 2)
-    assert second.root["wt_seed"] == 3
+    assert second.root["wt_seed"] == "3"
     assert guest.name in second.sub_collection("objects").objects
     modifier = scene_modules.worlds.layer_modifier(second.layers[1])
     kept = {n: scene_modules.compat.get_modifier_input(modifier, n) for n in ("Display", "Point Radius", "Lit")}
@@ -196,6 +200,52 @@ def test_renamed_and_moved_parts_are_still_found(scene_modules):
     bpy.context.scene.collection.objects.link(part)
     objects.sub_collection("layers").objects.unlink(part)
     assert scene_modules.make() == objects and len(objects.layers) == 2
+
+
+def test_a_renamed_scene_still_has_its_world(scene_modules):
+    objects = scene_modules.make()
+    bpy.context.scene.name = "shot 12"
+    bpy.data.scenes.new("Scene")
+    assert objects.scene == bpy.context.scene and objects.root and len(objects.layers) == 2
+    assert scene_modules.make() == objects
+
+
+def test_a_deleted_scene_leaves_no_world(scene_modules):
+    scene = bpy.data.scenes.new("short-lived")
+    objects = scene_modules.build.build_world(scene, scene_modules.world(), name="a", photo=None, source="")
+    bpy.data.scenes.remove(scene)
+    bpy.data.batch_remove([*bpy.data.objects, *bpy.data.collections])
+    assert objects.scene is None and objects.root is None and objects.layers == []
+    scene_modules.build.remove_world(objects)
+
+
+@pytest.mark.parametrize("case", ["in memory", "not in memory", "retrace"])
+def test_a_photo_that_was_moved_away_is_replaced_by_the_traced_pixels(scene_modules, tmp_path, case):
+    photo, warnings = photo_file(tmp_path, size=(192, 144)), []
+    options = {"name": "cat.png", "photo": photo, "source": "", "warn": warnings.append}
+    scene, world = bpy.context.scene, scene_modules.world()
+    if case == "in memory":
+        assert photo.pixels[0] == 0
+    elif case == "retrace":
+        first = scene_modules.build.build_world(scene, world, **options)
+        photo.unpack(method="REMOVE")
+    (tmp_path / "cat.png").unlink()
+    objects = scene_modules.build.build_world(scene, world, **options)
+    assert [warning.code for warning in warnings] == ["WT-SCENE-PHOTO-GONE"]
+    background = objects.camera.data.background_images[0].image
+    assert background != photo and background.packed_file
+    assert tuple(background.size) == tuple(objects.camera["wt_frame"]) == (96, 72)
+    assert case != "retrace" or objects == first
+
+
+def test_paint_that_was_not_saved_survives_a_failed_build(scene_modules, monkeypatch, tmp_path):
+    photo = photo_file(tmp_path)
+    paint = np.tile(np.float32([1, 0, 0, 1]), 96 * 72)
+    photo.pixels.foreach_set(paint)
+    monkeypatch.setattr(scene_modules.build, "match_camera", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        scene_modules.make(photo=photo)
+    np.testing.assert_array_equal(np.array(photo.pixels), paint)
 
 
 FAILURES = [
@@ -265,6 +315,45 @@ def test_removing_a_world_keeps_what_the_artist_added(scene_modules):
     assert census() == {kind: count + shared.get(kind, 0) for kind, count in before.items()}
 
 
+def test_removing_a_world_keeps_copies_and_collections_of_the_artist(scene_modules):
+    scene = bpy.context.scene
+    objects = scene_modules.make()
+    copy = objects.layers[0].copy()  # as Alt D; it carries the world's id as well
+    objects.sub_collection("layers").objects.link(copy)
+    mine, nested, elsewhere = (bpy.data.collections.new(name) for name in ("mine", "nested", "elsewhere"))
+    objects.sub_collection("objects").children.link(mine)
+    mine.children.link(nested)
+    scene.collection.children.link(elsewhere)
+    lamp, chair = (bpy.data.objects.new(name, None) for name in ("lamp", "chair"))
+    nested.objects.link(lamp)
+    for home in (objects.collection, elsewhere):
+        home.objects.link(chair)
+    chair.parent = objects.root
+    objects.root.location.x += 5
+    bpy.context.view_layer.update()
+    places = {part: part.matrix_world.copy() for part in (copy, chair)}
+
+    scene_modules.build.remove_world(objects)
+    assert set(scene.collection.children) == {mine, elsewhere} and set(mine.children) == {nested}
+    assert set(scene.collection.objects) == {copy} and set(nested.objects) == {lamp}
+    assert set(elsewhere.objects) == {chair}
+    bpy.context.view_layer.update()
+    assert all(part.matrix_world == place for part, place in places.items())
+    assert "wt_world" not in copy and len(copy.data.vertices) > 0
+    scene_modules.build.remove_world(objects)  # nothing is left to do
+    assert set(scene.objects) == {copy, lamp, chair}
+
+
+def test_retracing_leaves_copies_alone(scene_modules):
+    objects = scene_modules.make()
+    copy = objects.layers[0].copy()
+    copy.data = copy.data.copy()
+    objects.sub_collection("layers").objects.link(copy)
+    kept = copy.data.name
+    scene_modules.make(layers=1, width=64, height=64)
+    assert len(objects.layers) == 1 and copy not in objects.layers and copy.data.name == kept
+
+
 def test_a_group_of_another_version_is_replaced_and_keeps_its_values(scene_modules, monkeypatch):
     objects = scene_modules.make(name="old")
     scene_modules.worlds.set_layer_inputs(objects, Display="Surface", Point_Radius=2.0)
@@ -297,7 +386,7 @@ def test_saved_file_opens_with_everything(scene_modules, tmp_path):
     assert {material.name for material in bpy.data.materials} == {"World Tracing Unlit", "World Tracing Lit"}
     background = objects.camera.data.background_images[0].image
     assert background.packed_file and tuple(background.size) == (96, 72)
-    assert scene_modules.make(photo=background) == objects
+    assert scene_modules.make(photo=background).id == objects.id
 
 
 def test_undo_takes_the_world_back_and_redo_brings_it(scene_modules):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from .camera import TRACED_PICTURE, look_through, match_camera
 from .layer_group import DISPLAYS
 from .layers import update_layers
 from .parts import discard_object, new_collection, new_object
-from .photo import image_from_rgb
+from .photo import image_from_rgb, photo_id
 from .placement import ground_location
 from .points import layer_meshes
 from .transaction import Transaction
@@ -52,6 +53,7 @@ def build_world(
     photo: bpy.types.Image | None,
     source: str,
     options: BuildOptions = BuildOptions(),
+    warn: Callable[[WorldTracingError], None] | None = None,
 ) -> WorldObjects:
     """Put `world` into `scene`, or update the world that was traced before from the same photo under the same name.
 
@@ -63,6 +65,8 @@ def build_world(
         photo: the upright picture that was traced, wholly or a crop of it; packed into the file and set behind the
             matched camera. None takes the traced pixels.
         source: path of the saved world.
+        warn: told of what went wrong and was made good: WT-SCENE-PHOTO-GONE where the photo's file cannot be read any
+            more, so that the traced pixels stand in for it.
 
     Raises:
         WorldTracingError: WT-SCENE-EMPTY for a world without a point.
@@ -73,18 +77,24 @@ def build_world(
             "The traced world has no points, so there is nothing to build.",
             "Check the mask, or trace another photo.",
         )
-    photo_id = _photo_id(photo)
-    objects = find_traced(scene, name, photo_id) or WorldObjects(scene.name, uuid4().hex)
-    frame, background = _frame(world, photo)
+    identity = photo_id(photo)
+    objects = find_traced(scene, name, identity) or WorldObjects(scene.session_uid, uuid4().hex)
     bounds = _Bounds.of(world)
-    place = Vector()
-    if options.on_ground:
-        place = ground_location(scene, *bounds.corners, frame.reach(bounds.forward[1]))
     with Transaction() as transaction:
         meshes = layer_meshes(transaction, world, name)
-        background = _background(transaction, background, world, name)
-        _ensure_collections(transaction, scene, objects, name, photo_id)
-        root = objects.root or _new_root(transaction, objects, name, place)
+        frame, background = _frame(world, photo)
+        if photo is not None and (0 in photo.size or (background and not _pack(transaction, photo))):
+            if warn is not None:
+                warn(_photo_gone(photo))
+            frame, background = _frame(world, None)
+        background = background or _traced_picture(transaction, world, name)
+        _ensure_collections(transaction, scene, objects, name, identity)
+        root = objects.root
+        if root is None:
+            place = Vector()
+            if options.on_ground:
+                place = ground_location(scene, *bounds.corners, frame.reach(bounds.forward[1]))
+            root = _new_root(transaction, objects, name, place)
         transaction.set_properties(root, **_properties(world, name, source))
         update_layers(transaction, objects, root, meshes, _layer_inputs(world, frame, bounds), options.display)
         camera = _ensure_camera(transaction, objects, root, name)
@@ -95,56 +105,88 @@ def build_world(
 
 
 def remove_world(world: WorldObjects) -> None:
-    """Remove a world and all that was made for it; what the artist added moves up into the scene."""
-    scene = bpy.data.scenes[world.scene_name]
-    collection = world.collection
-    parts = [part for part in scene.objects if part.get(WORLD) == world.id]
-    for guest in [part for part in collection.all_objects if part not in parts]:
-        place = guest.matrix_world.copy()
+    """Remove a world and all that was made for it.
+
+    What the artist added, copies of the world's own parts included, keeps its place; if it was in this world's
+    collections alone, it moves up into the scene. A world that is gone already is nothing to do.
+    """
+    scene, parts, collections = world.scene, world.parts, world.collections
+    if scene is None:
+        return
+    for guest in scene.objects:
+        if guest in parts:
+            continue
+        if guest.get(WORLD) == world.id:  # a copy, which is its own from now on
+            del guest[WORLD], guest[KIND]
         if guest.parent in parts:
+            place = guest.matrix_world.copy()
             guest.parent = None
             guest.matrix_world = place
-        if guest.name not in scene.collection.objects:
-            scene.collection.objects.link(guest)
+    _move_up(scene, parts, collections)
     with Transaction() as transaction:
         for part in parts:
             discard_object(transaction, part)
-        for child in [collection, *collection.children_recursive]:
-            transaction.superfluous(child)
-    top = next((child for child in scene.collection.children_recursive if child.get(KIND) == "worlds"), None)
+        for collection in collections:
+            transaction.discard(collection)
+    top = _top_collection(scene)
     if top is not None and not top.all_objects and not top.children:
         bpy.data.collections.remove(top)
 
 
-def _photo_id(photo: bpy.types.Image | None) -> str | None:
-    """What tells apart photos of the same name: the file's path, or else the name of Blender's image."""
-    if photo is None:
-        return None
-    return bpy.path.abspath(photo.filepath, library=photo.library) if photo.filepath else photo.name
+def _move_up(scene: bpy.types.Scene, parts: list[bpy.types.Object], collections: list[bpy.types.Collection]) -> None:
+    """Link what is in `collections`, and neither one of them nor of `parts`, into the scene where nothing else does."""
+    kept = [c for c in (scene.collection, *scene.collection.children_recursive) if c not in collections]
+    for collection in collections:
+        for child in collection.children:
+            if child not in collections and not any(child in home.children.values() for home in kept):
+                scene.collection.children.link(child)
+        for guest in collection.objects:
+            if guest not in parts and not any(guest in home.objects.values() for home in kept):
+                scene.collection.objects.link(guest)
+
+
+def _top_collection(scene: bpy.types.Scene) -> bpy.types.Collection | None:
+    """The collection that holds all worlds of the scene."""
+    return next((child for child in scene.collection.children_recursive if child.get(KIND) == "worlds"), None)
 
 
 def _frame(world: LayeredWorld, photo: bpy.types.Image | None) -> tuple[Frame, bpy.types.Image | None]:
     """What the matched camera sees: the whole photo if it can be the one that was traced, else the traced pixels."""
     size = (world.width, world.height)
-    if photo is not None and min(photo.size) > 0:
+    if photo is not None and 0 not in photo.size:
         frame = Frame.of_photo(world.K, size, tuple(photo.size), world.metadata.get("crop"))
         if frame is not None:
             return frame, photo
     return Frame.of_traced(world.K, *size), None
 
 
-def _background(
-    transaction: Transaction, photo: bpy.types.Image | None, world: LayeredWorld, name: str
-) -> bpy.types.Image:
-    """The picture behind the camera, inside the file: the photo, or one made of the traced pixels."""
-    if photo is None:
-        traced = transaction.made(image_from_rgb(fit_name(name, " Traced"), world.rgb))
-        traced[KIND] = TRACED_PICTURE
-        return traced
-    if photo.source == "FILE" and not photo.packed_file:
+def _pack(transaction: Transaction, photo: bpy.types.Image) -> bool:
+    """Put the photo's file into Blender's; False where it cannot be read."""
+    if photo.source != "FILE" or photo.packed_file:
+        return True
+    painted = photo.is_dirty
+    try:
         photo.pack()
+    except RuntimeError:  # Blender's report that the file was moved or deleted
+        return False
+    if not painted:  # else unpacking would lose what was painted and not saved
         transaction.on_rollback(lambda: photo.unpack(method="REMOVE"))
-    return photo
+    return True
+
+
+def _photo_gone(photo: bpy.types.Image) -> WorldTracingError:
+    return WorldTracingError(
+        "WT-SCENE-PHOTO-GONE",
+        f"The file of the photo {photo.name!r} cannot be read any more, so the traced pixels stand in for it.",
+        "Put the file back, and trace again where you need it in full size.",
+    )
+
+
+def _traced_picture(transaction: Transaction, world: LayeredWorld, name: str) -> bpy.types.Image:
+    """An image of the traced pixels, for the camera's background."""
+    picture = transaction.made(image_from_rgb(fit_name(name, " Traced"), world.rgb))
+    picture[KIND] = TRACED_PICTURE
+    return picture
 
 
 @dataclass(frozen=True)
@@ -188,13 +230,14 @@ def _layer_inputs(world: LayeredWorld, frame: Frame, bounds: _Bounds) -> dict[st
 def _properties(world: LayeredWorld, name: str, source: str) -> dict[str, Any]:
     """What the root tells about its world."""
     metadata = world.metadata
+    seed = metadata.get("seed")
     return {
         "wt_name": name,
         "wt_file": source,
         "wt_format_version": FORMAT.version,
         "wt_engine": metadata.get("engine"),
         "wt_model": metadata.get("model"),
-        "wt_seed": metadata.get("seed"),
+        "wt_seed": None if seed is None else str(seed),  # Blender's whole numbers end at 2**31 - 1
         "wt_mode": metadata.get("mode"),
         "wt_scale": world.scale,
         "wt_K": world.K.reshape(-1).tolist(),
@@ -203,15 +246,15 @@ def _properties(world: LayeredWorld, name: str, source: str) -> dict[str, Any]:
 
 
 def _ensure_collections(
-    transaction: Transaction, scene: bpy.types.Scene, objects: WorldObjects, name: str, photo_id: str | None
+    transaction: Transaction, scene: bpy.types.Scene, objects: WorldObjects, name: str, identity: str | None
 ) -> None:
-    top = next((child for child in scene.collection.children_recursive if child.get(KIND) == "worlds"), None)
+    top = _top_collection(scene)
     if top is None:
         top = new_collection(transaction, scene.collection, TOP_NAME, "worlds")
     collection = objects.collection
     if collection is None:
         collection = new_collection(transaction, top, fit_name(name), "world", objects.id)
-        collection["wt_name"], collection["wt_photo"] = name, photo_id or ""
+        collection["wt_name"], collection["wt_photo"] = name, identity or ""
     for kind, label in SUB_COLLECTIONS.items():
         if objects.sub_collection(kind) is None:
             new_collection(transaction, collection, label, kind, objects.id)

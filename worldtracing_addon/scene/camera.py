@@ -45,10 +45,10 @@ def match_camera(
     picture.image, picture.alpha, picture.display_depth = background, 0.5, "BACK"
     picture.frame_method = "STRETCH"  # the frame is the photo's, also where its pixels are not square
     data.show_background_images = True
-    superfluous_camera(transaction, camera.data)
-    transaction.set(camera, data=data)
-    transaction.set(camera, location=(0, 0, 0), scale=(1, 1, 1))
-    transaction.set(camera, rotation_mode="XYZ", rotation_euler=FACE_FORWARD)
+    discard_camera_data(transaction, camera.data)
+    transaction.set(
+        camera, data=data, location=(0, 0, 0), scale=(1, 1, 1), rotation_mode="XYZ", rotation_euler=FACE_FORWARD
+    )
     transaction.set_properties(
         camera,
         wt_frame=[frame.width, frame.height],
@@ -62,12 +62,12 @@ def _clear_backgrounds(data: bpy.types.Camera) -> None:
     data.background_images.clear()
 
 
-def superfluous_camera(transaction: Transaction, data: bpy.types.Camera) -> None:
+def discard_camera_data(transaction: Transaction, data: bpy.types.Camera) -> None:
     """Remove camera data at the end, and the background image that was made for it."""
-    transaction.superfluous(data)
+    transaction.discard(data)
     for picture in data.background_images:
         if picture.image is not None and picture.image.get(KIND) == TRACED_PICTURE:
-            transaction.superfluous(picture.image)
+            transaction.discard(picture.image)
 
 
 def look_through(scene: bpy.types.Scene, camera: bpy.types.Object, transaction: Transaction | None = None) -> None:
@@ -75,8 +75,9 @@ def look_through(scene: bpy.types.Scene, camera: bpy.types.Object, transaction: 
     transaction = transaction or Transaction()
     (width, height), (aspect_x, aspect_y) = camera["wt_frame"], camera["wt_pixel_aspect"]
     transaction.set(scene, camera=camera)
-    transaction.set(scene.render, resolution_x=width, resolution_y=height)
-    transaction.set(scene.render, pixel_aspect_x=aspect_x, pixel_aspect_y=aspect_y)
+    transaction.set(
+        scene.render, resolution_x=width, resolution_y=height, pixel_aspect_x=aspect_x, pixel_aspect_y=aspect_y
+    )
 
 
 def orbit_camera(scene: bpy.types.Scene, world: WorldObjects, degrees: float) -> bpy.types.Object:
@@ -98,7 +99,7 @@ def orbit_camera(scene: bpy.types.Scene, world: WorldObjects, degrees: float) ->
             camera.parent = world.root
             transaction.link(world.sub_collection("cameras") or world.collection, camera)
         else:
-            transaction.superfluous(camera.data)
+            transaction.discard(camera.data)
             transaction.set(camera, data=data)
         frame = {name: list(matched[name]) for name in ("wt_frame", "wt_pixel_aspect")}
         transaction.set_properties(camera, **frame)

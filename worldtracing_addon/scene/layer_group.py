@@ -63,7 +63,7 @@ def ensure_group(transaction: Transaction) -> bpy.types.NodeTree:
         if modifier.node_group in ours:
             _change_group(transaction, modifier, group)
     for other in ours:
-        transaction.superfluous(other)
+        transaction.discard(other)
     return group
 
 

@@ -30,7 +30,7 @@ def update_layers(
         display: of new layers, unless the world has others already.
     """
     group = ensure_group(transaction)
-    known = {layer["wt_layer"]: layer for layer in reversed(objects.layers)}
+    known = {layer["wt_layer"]: layer for layer in objects.layers}
     display = _display_in_use(known) or display
     for layer, part in known.items():
         if layer not in meshes:
@@ -41,7 +41,7 @@ def update_layers(
             part = new_object(transaction, objects, "layers", mesh.name, "layer", mesh)
             part["wt_layer"], part.parent = layer, root
         else:
-            transaction.superfluous(part.data)
+            transaction.discard(part.data)
             transaction.set(part, data=mesh)
         modifier = layer_modifier(part)
         if modifier is None:

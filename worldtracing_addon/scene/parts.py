@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from .camera import superfluous_camera
+from .camera import discard_camera_data
 from .transaction import Transaction
 from .worlds import KIND, WORLD, WorldObjects
 
@@ -42,8 +42,8 @@ def new_object(
 
 def discard_object(transaction: Transaction, part: bpy.types.Object) -> None:
     """Remove an object at the end, with data that nobody else uses."""
-    transaction.superfluous(part)
+    transaction.discard(part)
     if part.type == "CAMERA":
-        superfluous_camera(transaction, part.data)
+        discard_camera_data(transaction, part.data)
     elif part.data is not None:
-        transaction.superfluous(part.data)
+        transaction.discard(part.data)

@@ -11,20 +11,20 @@ import bpy
 class Transaction:
     """A context manager that takes back every change made through it when an exception leaves its block.
 
-    Data-blocks that a change makes superfluous are removed only at the end, so that taking back is always possible.
+    Data-blocks that are discarded are removed only at the end, so that taking back is always possible.
     """
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
         self._made: list[bpy.types.ID] = []
-        self._superfluous: list[bpy.types.ID] = []
+        self._discarded: list[bpy.types.ID] = []
 
     def __enter__(self) -> Transaction:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
         if kind is None:
-            _remove(self._superfluous)
+            _remove(self._discarded)
             return
         for undo in reversed(self._undo):
             undo()
@@ -35,9 +35,9 @@ class Transaction:
         self._made.append(block)
         return block
 
-    def superfluous(self, block: bpy.types.ID) -> None:
+    def discard(self, block: bpy.types.ID) -> None:
         """Remove `block` at the end, if nobody uses it then. Objects and collections are always removed."""
-        self._superfluous.append(block)
+        self._discarded.append(block)
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
         """Call `undo` if the block fails; the latest is called first."""

@@ -23,12 +23,20 @@ class WorldObjects:
     """A traced world in a scene; each property looks its part up anew, None (or empty) where the artist deleted it.
 
     Attributes:
-        scene_name: the scene it is in.
+        scene_uid: session id of the scene it is in, which outlives undo and renaming.
         id: what its parts carry as the custom property "wt_world".
     """
 
-    scene_name: str
+    scene_uid: int
     id: str
+
+    @property
+    def scene(self) -> bpy.types.Scene | None:
+        """The scene it is in; after its file was opened anew, the first one that holds it."""
+        for scene in bpy.data.scenes:
+            if scene.session_uid == self.scene_uid:
+                return scene
+        return next((scene for scene in bpy.data.scenes if any(map(self._owns, scene.objects))), None)
 
     @property
     def name(self) -> str:
@@ -41,7 +49,13 @@ class WorldObjects:
 
     def sub_collection(self, kind: str) -> bpy.types.Collection | None:
         """Its collection of one kind: "world", "layers", "objects" or "cameras"."""
-        return next((c for c in self._scene.collection.children_recursive if self._owns(c, kind)), None)
+        return next((c for c in self.collections if c.get(KIND) == kind), None)
+
+    @property
+    def collections(self) -> list[bpy.types.Collection]:
+        """Every collection that was made for it."""
+        scene = self.scene
+        return [c for c in scene.collection.children_recursive if self._owns(c)] if scene else []
 
     @property
     def root(self) -> bpy.types.Object | None:
@@ -56,25 +70,30 @@ class WorldObjects:
     @property
     def layers(self) -> list[bpy.types.Object]:
         """The layer objects, visible surface first."""
-        layers = [part for part in self._scene.objects if self._owns(part, "layer")]
-        return sorted(layers, key=lambda part: (part["wt_layer"], part.name))
+        return sorted((part for part in self.parts if part[KIND] == "layer"), key=lambda part: part["wt_layer"])
+
+    @property
+    def parts(self) -> list[bpy.types.Object]:
+        """Every object that was made for it. Copies carry the same properties, but are the artist's."""
+        scene = self.scene
+        owned = [part for part in scene.objects if self._owns(part)] if scene else []
+        first: dict[tuple, bpy.types.Object] = {}
+        for part in sorted(owned, key=lambda part: part.name):  # a copy is "name.001"
+            first.setdefault((part[KIND], part.get("wt_layer")), part)
+        return list(first.values())
 
     def object_of(self, kind: str) -> bpy.types.Object | None:
         """Its object of one kind: "root", "camera" or "novel_camera"."""
-        return next((part for part in self._scene.objects if self._owns(part, kind)), None)
+        return next((part for part in self.parts if part[KIND] == kind), None)
 
-    @property
-    def _scene(self) -> bpy.types.Scene:
-        return bpy.data.scenes[self.scene_name]
-
-    def _owns(self, part: bpy.types.ID, kind: str) -> bool:
-        return part.get(WORLD) == self.id and part.get(KIND) == kind
+    def _owns(self, part: bpy.types.ID) -> bool:
+        return part.get(WORLD) == self.id and KIND in part
 
 
 def worlds(scene: bpy.types.Scene) -> list[WorldObjects]:
     """All traced worlds of a scene, in the order of the outliner."""
     found = (c for c in scene.collection.children_recursive if c.get(KIND) == "world")
-    return [WorldObjects(scene.name, collection[WORLD]) for collection in found]
+    return [WorldObjects(scene.session_uid, collection[WORLD]) for collection in found]
 
 
 def find_traced(scene: bpy.types.Scene, name: str, photo_id: str | None) -> WorldObjects | None:
