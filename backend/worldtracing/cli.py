@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .engines import commands as engine_commands
 from .engines.base import ENGINES, MODES, Engine, create_engine
-from .errors import WorldTracingError
+from .errors import WorldTracingError, last_line
 from .evaluation import commands as evaluation
 from .progress import OnProgress, silent
 from .terminal import ProgressBar
@@ -210,7 +210,7 @@ def _unexpected(cause: Exception) -> WorldTracingError:
     traceback.print_exception(cause)
     return WorldTracingError(
         "WT-MODEL-FAILED",
-        f"The trace failed unexpectedly ({type(cause).__name__}: {cause}).",
+        f"The trace failed unexpectedly ({last_line(cause)}).",
         "Report it with the lines above, or try another engine.",
     )
 

@@ -7,6 +7,8 @@ and packages), WT-SCENE (Blender).
 
 from __future__ import annotations
 
+import traceback
+
 
 class WorldTracingError(Exception):
     """One clear sentence with a stable code and a fix the user can carry out."""
@@ -26,3 +28,8 @@ class WorldTracingError(Exception):
 
 class Cancelled(Exception):  # noqa: N818 - a request that was honoured, not an error
     """Raised out of a progress callback when the user has cancelled."""
+
+
+def last_line(error: BaseException) -> str:
+    """Type and text of an exception on one line, also of one whose own text cannot be had."""
+    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1][:300]

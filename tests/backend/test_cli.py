@@ -3,19 +3,10 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from worldtracing import LayeredWorld, cli
-
-
-@pytest.fixture
-def photo(tmp_path):
-    pixels = np.zeros((40, 60, 4), np.uint8)
-    pixels[10:30, 20:45] = (200, 120, 40, 255)
-    Image.fromarray(pixels).save(tmp_path / "box.png")
-    return tmp_path / "box.png"
 
 
 @pytest.fixture

@@ -5,26 +5,11 @@ import struct
 import cv2
 import numpy as np
 import pytest
-from pictures import ALPHA, GREY, HEIGHT, RGB, WIDTH, as_grey, assert_near, write_exr, write_float_tiff
+from pictures import HEIGHT, WIDTH, as_grey, assert_near, write_exr, write_float_tiff
 from PIL import Image
 
 from worldtracing.image import load_photo
 from worldtracing.srgb import srgb_to_linear
-
-
-@pytest.fixture
-def rgb():
-    return RGB.copy()
-
-
-@pytest.fixture
-def grey():
-    return GREY.copy()
-
-
-@pytest.fixture
-def alpha():
-    return ALPHA.copy()
 
 
 def test_sixteen_bit_grey_is_scaled_and_not_clipped(tmp_path):

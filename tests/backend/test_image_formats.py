@@ -5,27 +5,12 @@ import struct
 
 import numpy as np
 import pytest
-from pictures import ALPHA, GREY, HEIGHT, RGB, WIDTH, as_grey, assert_near, write_float_tiff
+from pictures import HEIGHT, WIDTH, as_grey, assert_near, write_float_tiff
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from worldtracing.image import load_mask, load_photo
 from worldtracing.srgb import srgb_to_linear
-
-
-@pytest.fixture
-def rgb():
-    return RGB.copy()
-
-
-@pytest.fixture
-def grey():
-    return GREY.copy()
-
-
-@pytest.fixture
-def alpha():
-    return ALPHA.copy()
 
 
 @pytest.mark.parametrize(

@@ -31,15 +31,6 @@ class HungryEngine(SpyEngine):
 
 
 @pytest.fixture
-def photo(tmp_path):
-    """A 60x40 cut-out of a box on transparency."""
-    pixels = np.zeros((40, 60, 4), np.uint8)
-    pixels[10:30, 20:45] = (200, 120, 40, 255)
-    Image.fromarray(pixels).save(tmp_path / "box.png")
-    return tmp_path / "box.png"
-
-
-@pytest.fixture
 def opaque(tmp_path):
     """A 60x40 JPEG that says 35 mm of focal length."""
     exif = Image.Exif()

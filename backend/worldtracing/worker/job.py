@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..engines.base import Engine, create_engine
-from ..errors import Cancelled, WorldTracingError
+from ..errors import Cancelled, WorldTracingError, last_line
 from ..files import temporary_path, write_error
 from ..tracing import TraceRequest, trace_photo
 from . import protocol
@@ -146,9 +146,8 @@ def out_of_memory() -> WorldTracingError:
 
 def unexpected(error: BaseException) -> WorldTracingError:
     """The error for a defect: the exception's last line for the user, its traceback is in the log."""
-    last_line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1][:300]
     return WorldTracingError(
         "WT-WORKER-FAILED",
-        f"The worker failed: {last_line}.",
+        f"The worker failed: {last_line(error)}.",
         "Try again; if it happens again, report it with the worker's log.",
     )
