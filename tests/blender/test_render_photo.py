@@ -1,5 +1,7 @@
 """Rendered from its own camera under Match Photo, a world looks like its photo."""
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
@@ -10,6 +12,10 @@ from toy_world import intrinsics, make_world
 def modules(submodule):
     class Modules:
         errors = submodule("backend.worldtracing.errors")
+        photo = submodule("worldtracing_addon.scene.photo")
+        pixels = submodule("backend.worldtracing.decoding.pixels")
+        engines = submodule("backend.worldtracing.engines.base")
+        tracing = submodule("backend.worldtracing.tracing")
         build = submodule("worldtracing_addon.scene.build")
         render = submodule("worldtracing_addon.scene.render")
         worlds = submodule("worldtracing_addon.scene.worlds")
@@ -56,6 +62,25 @@ def test_matched_render_reproduces_the_photo(modules, tmp_path, display, decibel
     alpha = picture[..., 3]
     assert alpha[mask].min() > 0.99  # covered to the border
     assert alpha[~world.valid.any(0)].mean() < 0.02  # and not beyond
+
+
+PHOTO = Path(__file__).resolve().parents[2] / "examples" / "coffee.jpg"
+
+
+@pytest.mark.parametrize(("mode", "display"), [("object", "Points"), ("scene", "Surface")])
+def test_a_real_photo_is_reproduced(modules, tmp_path, mode, display):
+    """The whole way of the pixels but for the worker's process, at the size that was traced."""
+    photo = modules.photo.load_image(PHOTO)
+    rgb, alpha = modules.photo.read_pixels(photo).to_photo()
+    handoff = modules.pixels.save_pixels(tmp_path / "photo.safetensors", rgb, alpha)
+    request = modules.tracing.TraceRequest(handoff, mode=mode, name=photo.name)
+    world = modules.tracing.trace_photo(request, modules.engines.create_engine(request.engine))
+    scene = bpy.context.scene
+    objects = modules.build.build_world(scene, world, name=photo.name, photo=None, source="")
+    modules.worlds.set_layer_inputs(objects, Display=display)
+    modules.render.match_photo(scene)
+    modules.render.cycles_still(scene, samples=8)
+    assert psnr(rendered(tmp_path / "render.png"), world.rgb, world.valid[0]) >= 40
 
 
 def assert_reproduced(modules, path):
