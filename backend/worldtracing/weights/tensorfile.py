@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, get_args, get_type_hints
 
 from ..errors import WorldTracingError
-from ..files import write_error
+from ..files import replacing
 from ..model.config import ModelConfig
 from ..progress import OnProgress, silent
 
@@ -80,27 +79,16 @@ def write_weights(
     Raises:
         WorldTracingError: WT-IO-FULL, WT-IO-WRITE. Whatever `tensors` raises passes through.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     specs = list(specs)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(_encode(header, specs))
-            digest = hashlib.sha256()
-            for tensor in tensors:
-                digest.update(tensor)
-                file.write(tensor)
-            header = dataclasses.replace(header, data_sha256=digest.hexdigest())
-            file.seek(0)
-            file.write(_encode(header, specs))  # the same length: only the digest differs
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(_encode(header, specs))
+        digest = hashlib.sha256()
+        for tensor in tensors:
+            digest.update(tensor)
+            file.write(tensor)
+        header = dataclasses.replace(header, data_sha256=digest.hexdigest())
+        file.seek(0)
+        file.write(_encode(header, specs))  # the same length: only the digest differs
     return header
 
 
