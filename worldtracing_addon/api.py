@@ -16,11 +16,13 @@ from typing import Any
 
 import bpy
 
-from ..backend.worldtracing.engines.base import ENGINES, EngineInfo
+from ..backend.worldtracing.engines.base import EngineInfo
 from ..backend.worldtracing.errors import Cancelled, WorldTracingError
 from ..backend.worldtracing.files import replacing, write_error
 from ..backend.worldtracing.world import LayeredWorld
 from . import preferences
+from .client import session
+from .core.engines import known_engines
 from .core.jobs import JobState
 from .core.settings import TraceSettings
 from .scene import build, camera, render, view
@@ -51,14 +53,11 @@ __all__ = [
 
 
 def engines() -> list[EngineInfo]:
-    """What each installed tracing engine says of itself; engines that cannot be loaded are left out."""
-    found = []
-    for name in ENGINES.names():
-        try:
-            found.append(ENGINES.load(name).info)
-        except WorldTracingError as error:
-            print(f"World Tracing: {error}")
-    return found
+    """What each installed tracing engine says of itself; engines that cannot be loaded are left out.
+
+    These are the engines of Blender's own Python, and once a trace has run those of the worker's.
+    """
+    return known_engines(session.worker_engines())
 
 
 def start_trace(
@@ -141,9 +140,8 @@ def look_through(context: bpy.types.Context, world: WorldObjects) -> None:
 
     If `context` is in a 3D viewport that shows this scene, it looks through the camera, shaded in color.
     """
-    scene = next(scene for scene in bpy.data.scenes if world in worlds(scene))
-    camera.look_through(scene, world.camera)
-    view.show_through_camera(context, scene)
+    camera.look_through(world.scene, world.camera)
+    view.show_through_camera(context, world.scene)
 
 
 def matches_photo(scene: bpy.types.Scene) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from math import degrees
+from zlib import crc32
+
 import bpy
 
 from ..backend.worldtracing.engines.wt_dit_weights import models_of
 from ..backend.worldtracing.weights.catalogue import RELEASED
+from .client import session
+from .core.engines import known_engines, local_engines
 from .core.settings import TraceSettings
 
 MODES = (
@@ -27,14 +32,29 @@ PRECISIONS = (
     ("fast", "Fast", "16-bit where it does not matter: half the memory"),
 )
 
-_engine_items: list[tuple[str, str, str]] = []  # Blender does not keep the strings of dynamic enums alive
+_engine_items: list[tuple[str, str, str, str, int]] = []  # Blender does not keep the strings of dynamic enums alive
 
 
-def _engines(_self, _context) -> list[tuple[str, str, str]]:
-    from . import api
-
-    _engine_items[:] = [(info.name, info.label, info.description) for info in api.engines()]
+def _engines(settings: WT_Settings, _context) -> list[tuple[str, str, str, str, int]]:
+    """The known engines, and the chosen one where this file comes from a machine that has another."""
+    items = [(info.name, info.label, info.description) for info in known_engines(session.worker_engines())]
+    if settings.engine_name not in {name for name, *_ in items}:
+        items.append((settings.engine_name, f"{settings.engine_name} (not found)", "Not installed here"))
+    _engine_items[:] = [(*item, "NONE", _number(item[0])) for item in items]
     return _engine_items
+
+
+def _number(engine: str) -> int:
+    """The same for an engine whatever else is installed."""
+    return crc32(engine.encode()) & 0x7FFFFFFF
+
+
+def _get_engine(settings: WT_Settings) -> int:
+    return _number(settings.engine_name)
+
+
+def _set_engine(settings: WT_Settings, number: int) -> None:
+    settings.engine_name = next(item[0] for item in _engines(settings, None) if item[-1] == number)
 
 
 class WT_Settings(bpy.types.PropertyGroup):
@@ -50,7 +70,14 @@ class WT_Settings(bpy.types.PropertyGroup):
         name="Mask",
         description="White where the object is. Empty: the photo's alpha, or the foreground is found by itself",
     )
-    engine: bpy.props.EnumProperty(name="Engine", description="What turns the photo into layers", items=_engines)
+    engine_name: bpy.props.StringProperty(default=TraceSettings.engine, options={"HIDDEN"})
+    engine: bpy.props.EnumProperty(
+        name="Engine",
+        description="What turns the photo into layers. Engines of another backend Python appear after its first trace",
+        items=_engines,
+        get=_get_engine,
+        set=_set_engine,
+    )
     mode: bpy.props.EnumProperty(name="Mode", description="What of the photo is traced", items=MODES)
     seed: bpy.props.IntProperty(
         name="Seed",
@@ -105,16 +132,14 @@ class WT_Settings(bpy.types.PropertyGroup):
 
     def trace_settings(self) -> TraceSettings:
         """These choices as plain values."""
-        from math import degrees
-
         return TraceSettings(
-            engine=self.engine,
+            engine=self.engine_name,
             mode=self.mode,
             seed=self.seed,
             resolution=self.resolution,
             fov_degrees=degrees(self.fov) if self.use_fov else None,
             match_photo=self.match_photo,
-            extra=self._model_options() if self.engine == WT_DIT else {},
+            extra=self._model_options() if self.engine_name == WT_DIT else {},
         )
 
     def _model_options(self) -> dict:
@@ -158,14 +183,22 @@ def reset_jobs() -> None:
         manager.world_tracing_job.reset()
 
 
+def _load_engines() -> None:
+    """Import the engines once Blender has started, so that no panel does it while it draws."""
+    local_engines()
+
+
 def register() -> None:
     _register_classes()
     bpy.types.Scene.world_tracing = bpy.props.PointerProperty(type=WT_Settings)
     bpy.types.WindowManager.world_tracing_job = bpy.props.PointerProperty(type=WT_Job, options={"SKIP_SAVE"})
     reset_jobs()
+    bpy.app.timers.register(_load_engines)
 
 
 def unregister() -> None:
+    if bpy.app.timers.is_registered(_load_engines):
+        bpy.app.timers.unregister(_load_engines)
     del bpy.types.WindowManager.world_tracing_job
     del bpy.types.Scene.world_tracing
     _unregister_classes()

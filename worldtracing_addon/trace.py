@@ -225,7 +225,13 @@ class Trace:
         options = build.BuildOptions(use_camera=self.uses_camera)
         try:
             built = build.build_world(
-                scene, world, name=self.name, photo=photo, source=str(self._output), options=options
+                scene,
+                world,
+                name=self.name,
+                photo=photo,
+                source=str(self._output),
+                options=options,
+                warn=self.warnings.append,
             )
         except BaseException:
             if copy is not None:

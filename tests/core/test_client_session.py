@@ -76,6 +76,7 @@ def test_free_memory_is_answered_when_idle_and_left_alone_when_busy():
     session.free_memory()
     ok = until(lambda: next((message for message in worker.poll() if message["type"] == "ok"), None))
     assert ok["id"] == "free_memory"
+    until(lambda: worker.poll() is not None and worker.engines)
     worker.busy = True
     session.free_memory()
     assert worker._outgoing.empty()

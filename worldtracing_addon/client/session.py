@@ -13,6 +13,7 @@ from .worker import InProcessWorker, ProcessWorker, Worker
 
 _worker: Worker | None = None
 _settings: WorkerSettings | None = None
+_engines: list[protocol.Message] = []
 
 
 def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker:
@@ -40,9 +41,12 @@ def free_memory() -> None:
         _worker.send(protocol.free_memory("free_memory"))
 
 
-def stderr_tail() -> str:
-    """The last lines of the worker's log, for a report."""
-    return _worker.stderr_tail() if _worker is not None else ""
+def worker_engines() -> list[protocol.Message]:
+    """The entries of the worker's last reply to `engines`, which comes with its first trace; it outlives the worker."""
+    global _engines
+    if _worker is not None and _worker.engines is not None:
+        _engines = _worker.engines
+    return _engines
 
 
 def shutdown(wait: bool = True) -> None:

@@ -37,6 +37,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.hello: protocol.Message | None = None
+        self.engines: list[protocol.Message] | None = None  # asked for at hello
         self.busy = False
         self.started = False
         self._failure: WorldTracingError | None = None  # why this client will have no more of it
@@ -80,6 +81,8 @@ class Worker:
         for message in messages:
             if message["type"] == "hello":
                 self._check_hello(message)
+            elif message["type"] == "engines":
+                self.engines = message["engines"]
             elif message["type"] == "error" and self.hello is None:
                 self._fail(protocol.to_error(message))  # the launcher could not even start the worker
         if self.alive and self.hello is None and self.silent_seconds > START_SECONDS:
@@ -108,6 +111,8 @@ class Worker:
     def _check_hello(self, message: protocol.Message) -> None:
         if message.get("protocol") == protocol.PROTOCOL_VERSION:
             self.hello = message
+            if "engines" in message.get("capabilities", ()):
+                self.send(protocol.engines_request("engines"))
         else:
             self._fail(_wrong_protocol(message.get("protocol")))
 

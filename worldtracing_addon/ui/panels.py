@@ -47,7 +47,7 @@ class WT_PT_options(_SidebarPanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = context.scene.world_tracing
         layout.prop(settings, "engine")
-        if settings.engine == WT_DIT:
+        if settings.engine_name == WT_DIT:
             for name in ("model", "steps", "seeds", "precision"):
                 layout.prop(settings, name)
         else:  # networks have an input size of their own
