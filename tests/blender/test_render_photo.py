@@ -118,6 +118,21 @@ def test_wide_working_spaces_reproduce_the_photo(modules, working_space, tmp_pat
     assert_reproduced(modules, tmp_path / "render.png")
 
 
+@pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="before 5.0 there is one working space")
+def test_float_pictures_keep_their_colors_in_wide_working_spaces(modules, working_space, tmp_path):
+    picture = bpy.data.images.new("picture", 32, 32, float_buffer=True)
+    picture.pixels.foreach_set(np.tile(np.float32([0.8, 0.1, 0.02, 1]), 32 * 32))
+    picture.filepath_raw, picture.file_format = str(tmp_path / "picture.exr"), "OPEN_EXR"
+    picture.save()
+    before = modules.photo.read_pixels(modules.photo.load_image(tmp_path / "picture.exr")).to_photo()[0]
+    bpy.data.batch_remove(bpy.data.images)
+    working_space("Linear Rec.2020", convert_colors=False)
+    image = modules.photo.load_image(tmp_path / "picture.exr")
+    assert abs(image.pixels[0] - 0.8) > 0.1  # Blender holds it in the wide space
+    after = modules.photo.read_pixels(image).to_photo()[0]
+    assert np.abs(after.astype(int) - before).max() <= 1
+
+
 VIEW = ("view_transform", "look", "exposure", "gamma", "use_curve_mapping", "use_white_balance", "use_hdr_view")
 
 

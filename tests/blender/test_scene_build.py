@@ -245,6 +245,7 @@ def test_paint_that_was_not_saved_survives_a_failed_build(scene_modules, monkeyp
     monkeypatch.setattr(scene_modules.build, "match_camera", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         scene_modules.make(photo=photo)
+    assert photo.packed_file or photo.is_dirty  # else it is only in memory, and Blender would drop it without asking
     np.testing.assert_array_equal(np.array(photo.pixels), paint)
 
 

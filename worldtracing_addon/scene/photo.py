@@ -13,6 +13,8 @@ import numpy as np
 from ...backend.worldtracing.decoding.common import BOMB_PIXELS, check_finite, upright
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.srgb import linear_to_srgb, to_bytes
+from .. import compat
+from ..core.color import convert
 from ..core.exif import Exif, parse_exif, read_exif
 from ..core.names import fit_name
 
@@ -30,6 +32,7 @@ class RawPixels:
         is_float: whether the file is a float format (EXR, HDR, float TIFF).
         content: the picture's file: its bytes where it is packed, else its path; None where there is none.
         is_edited: whether the pixels were painted on since they were read from it.
+        to_rec709: (3, 3) from the file's working space to linear Rec.709.
     """
 
     name: str
@@ -37,6 +40,7 @@ class RawPixels:
     is_float: bool
     content: bytes | Path | None
     is_edited: bool
+    to_rec709: np.ndarray
 
     @cached_property
     def exif(self) -> Exif:
@@ -70,7 +74,7 @@ class RawPixels:
             check_finite(Path(self.name), values)
             if alpha is not None:  # Blender premultiplies float images
                 rgb = rgb / np.maximum(alpha, 1e-6)[..., None]
-            rgb = linear_to_srgb(rgb)
+            rgb = linear_to_srgb(convert(rgb, self.to_rec709))
         opaque = alpha is None or bool((alpha >= 1).all())
         return to_bytes(rgb.clip(0, 1)), None if opaque else to_bytes(alpha.clip(0, 1))
 
@@ -100,7 +104,8 @@ def read_pixels(image: bpy.types.Image) -> RawPixels:
             f"There is not enough memory to read {image.name} ({width} x {height} pixels).",
             "Close other programs, or scale the picture down in an image editor.",
         ) from error
-    return RawPixels(image.name, values, image.is_float, _content(image), image.is_dirty)
+    to_rec709 = np.linalg.inv(compat.rec709_to_working())
+    return RawPixels(image.name, values, image.is_float, _content(image), image.is_dirty, to_rec709)
 
 
 def load_image(path: str | Path) -> bpy.types.Image:
