@@ -6,13 +6,6 @@ import bpy
 import numpy as np
 import pytest
 
-
-@pytest.fixture
-def api(submodule):
-    yield submodule("worldtracing_addon.api")
-    submodule("worldtracing_addon.client.session").shutdown()
-
-
 MARK = struct.pack("<f", 0.123)
 
 
@@ -34,8 +27,7 @@ def save_exr(path, value):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_not_a_number_in_an_exr_file(api, submodule, tmp_path, value):
-    errors = submodule("backend.worldtracing.errors")
+def test_not_a_number_in_an_exr_file(api, errors, tmp_path, value):
     path = save_exr(tmp_path / "bad.exr", value)
     with pytest.raises(errors.WorldTracingError) as caught:
         api.trace_world(path, output=tmp_path / "bad.safetensors")
