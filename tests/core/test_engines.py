@@ -1,9 +1,9 @@
 """The engines that the panel lists: this Python's, and those of the worker's reply."""
 
+from worker_help import until
 from world_tracing.worldtracing_addon.client import session
 from world_tracing.worldtracing_addon.core.engines import known_engines, local_engines
 from world_tracing.worldtracing_addon.core.settings import WorkerSettings
-from worker_help import until
 
 
 def test_a_worker_tells_its_engines_at_hello():
