@@ -79,3 +79,10 @@ def test_a_network_traces_from_the_panel_to_the_scene(settings, submodule, monke
     assert tuple(world.camera["wt_frame"]) == (64, 64)  # the matched camera takes the whole photo, not the crop
     other = api.build_from_file(tmp_path / "out" / "square_seed43.safetensors")
     assert other.layers
+
+
+def test_an_engine_of_another_machine_stays_chosen(settings):
+    settings.engine_name = "theirs"
+    assert settings.engine == "theirs" and settings.trace_settings().engine == "theirs"
+    settings.engine = "silhouette"
+    assert settings.engine_name == "silhouette"

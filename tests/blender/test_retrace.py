@@ -120,3 +120,14 @@ def test_a_failed_render_leaves_the_file_and_the_settings(api, errors, tmp_path)
     assert sorted(file.name for file in tmp_path.glob("*still*")) == ["still.png"]
     assert (scene.render.filepath, scene.render.use_compositing, scene.render.engine) == before
     assert scene.render.use_border
+
+
+def test_a_still_of_a_scene_that_is_set_to_video(api, tmp_path):
+    scene = bpy.context.scene
+    output = scene.render.image_settings
+    if hasattr(output, "media_type"):  # 5.0 on
+        output.media_type = "VIDEO"
+    output.file_format = "FFMPEG"
+    api.trace_world(disk_image()[0], output=tmp_path / "disk.safetensors")
+    assert api.render_still(scene, tmp_path / "still.png", samples=1).read_bytes()[:4] == b"\x89PNG"
+    assert output.file_format == "FFMPEG"
