@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 
-from checkout import load_extension  # noqa: E402
+from checkout import load_extension
 
 load_extension()

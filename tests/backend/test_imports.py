@@ -8,7 +8,7 @@ from pathlib import Path
 
 import worldtracing
 
-TORCH = {"data.raycast_torch", "engines.wt_dit", "model", "parity", "sampling", "training"}
+TORCH = {"data.raycast_torch", "engines.wt_dit_network", "model", "parity", "sampling", "training"}
 """What needs torch, and is imported only by those who use it."""
 
 SCRIPT = """
