@@ -124,5 +124,5 @@ def _unusable(what: str) -> WorldTracingError:
     return WorldTracingError(
         "WT-TRAIN-CONFIG",
         f"The training configuration has {what}.",
-        "Compare it with the configurations in the folder `configs`.",
+        "Compare it with the configurations in the folder `backend/configs`.",
     )

@@ -145,7 +145,7 @@ def test_two_processes_share_one_batch(tiny, tmp_path, spheres):
 
 
 def test_configurations_in_the_repository_are_read():
-    folder = Path(__file__).resolve().parents[3] / "configs"
+    folder = Path(__file__).resolve().parents[3] / "backend/configs"
     names = [read_config(path).model for path in sorted(folder.glob("*.toml"))]
     assert "bundled" in names
 
