@@ -1,0 +1,1 @@
+"""Editing layered worlds: segments, lifted objects, fills. See docs/editing.md."""
