@@ -1,8 +1,8 @@
 """Errors that say what happened and what to do about it.
 
 Codes are stable and documented in `docs/troubleshooting.md`: WT-IMG (picture and mask), WT-IO (files),
-WT-MODEL (engines and weights), WT-MEM (memory), WT-NET (the network), WT-WORKER (the worker process), WT-ENV (Python
-and packages), WT-SCENE (Blender).
+WT-MODEL (engines and weights), WT-MESH (mesh generators), WT-MEM (memory), WT-NET (the network), WT-WORKER (the worker
+process), WT-ENV (Python and packages), WT-SCENE (Blender).
 """
 
 from __future__ import annotations

@@ -71,6 +71,20 @@ class TensorFormat:
         """The error for a file, or for values, that cannot be what they should be."""
         return WorldTracingError("WT-IO-INVALID", f"This is not usable as {self.noun}: {sentence}", "Trace again.")
 
+    def json_object(self, metadata: Mapping | str) -> dict:
+        """Metadata as it reads back from a file: a copy of plain JSON values.
+
+        Raises:
+            WorldTracingError: WT-IO-INVALID.
+        """
+        try:
+            copy = json.loads(metadata if isinstance(metadata, str) else json.dumps(dict(metadata), allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise self.invalid(f"its metadata cannot be JSON ({error}).") from error
+        if not isinstance(copy, dict):
+            raise self.invalid("its metadata is not a JSON object.")
+        return copy
+
     def _check_header(self, path: Path) -> dict[str, str]:
         """Format, version and completeness, read here so that the message depends on no library's wording."""
         size = path.stat().st_size

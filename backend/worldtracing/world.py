@@ -50,7 +50,7 @@ class LayeredWorld:
     metadata: Mapping = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metadata", MappingProxyType(_json_object(self.metadata)))
+        object.__setattr__(self, "metadata", MappingProxyType(FORMAT.json_object(self.metadata)))
         _check(self)
         for array in (self.points, self.valid, self.rgb, self.K, self.confidence):
             if array is not None:
@@ -105,7 +105,7 @@ class LayeredWorld:
             K=world["K"],
             scale=header["scale"],
             confidence=world.get("confidence"),
-            metadata=_json_object(header["metadata"]),
+            metadata=FORMAT.json_object(header["metadata"]),
         )
 
 
@@ -153,14 +153,3 @@ def _check_metadata(metadata: Mapping) -> None:
     numbers = isinstance(crop, list) and len(crop) == 4 and all(isinstance(edge, int | float) for edge in crop)
     if not numbers or not np.isfinite(crop).all() or crop[0] >= crop[2] or crop[1] >= crop[3]:
         raise FORMAT.invalid(f"its crop is {crop!r}; it must be [x0, y0, x1, y1] with x0 < x1 and y0 < y1.")
-
-
-def _json_object(metadata: Mapping | str) -> dict:
-    """The metadata as it reads back from a file: a copy of plain JSON values."""
-    try:
-        copy = json.loads(metadata if isinstance(metadata, str) else json.dumps(dict(metadata), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise FORMAT.invalid(f"its metadata cannot be JSON ({error}).") from error
-    if not isinstance(copy, dict):
-        raise FORMAT.invalid("its metadata is not a JSON object.")
-    return copy
