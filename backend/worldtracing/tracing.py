@@ -14,6 +14,7 @@ from .errors import WorldTracingError
 from .image import Photo, load_mask, load_photo
 from .matte import Matte, find_foreground
 from .progress import OnProgress, silent
+from .seeds import read_seeds, trace_seeds
 from .world import LayeredWorld
 
 MIN_RESOLUTION, MAX_RESOLUTION = 32, 4096
@@ -113,10 +114,17 @@ def _trace(request: TraceRequest, engine: Engine, on_progress: OnProgress) -> La
         extra["foreground"] = given
     if matte.method == "alpha" and not np.isin(photo.alpha, (0, 255)).all():
         extra["alpha"] = photo.alpha
-    options = TraceOptions(request.mode, request.seed, request.resolution, extra)
-    world = engine.trace(photo.rgb, matte.mask, camera, options, on_progress)
-    metadata = {**_metadata(request, engine, photo, matte, camera), **in_file_pixels(world.metadata, photo)}
-    return replace(world, metadata=metadata)
+    facts = _metadata(request, engine, photo, matte, camera)
+
+    def trace(seed: int, on_progress: OnProgress) -> LayeredWorld:
+        options = TraceOptions(request.mode, seed, request.resolution, extra)
+        world = engine.trace(photo.rgb, matte.mask, camera, options, on_progress)
+        return replace(world, metadata={**facts, "seed": seed, **in_file_pixels(world.metadata, photo)})
+
+    if not engine.info.draws_noise or "seeds" in engine.info.options:
+        return trace(request.seed, on_progress)
+    keep_seeds = extra.pop("keep_seeds", None)
+    return trace_seeds(trace, read_seeds(extra.pop("seeds", 1), request.seed), keep_seeds, on_progress)
 
 
 def in_file_pixels(metadata: Mapping, photo: Photo) -> dict:
@@ -155,7 +163,22 @@ def _metadata(request: TraceRequest, engine: Engine, photo: Photo, matte: Matte,
         "crop": [0, 0, width, height],
         "mask_method": matte.method,
         "camera_source": camera.source,
+        "settings": {
+            "seed": request.seed,
+            "resolution": request.resolution,
+            "fov_degrees": request.fov_degrees,
+            "extra": {name: value for name, value in request.extra.items() if _is_choice(name, value)},
+        },
     }
+
+
+def _is_choice(name: str, value: object) -> bool:
+    """Whether an engine's option is recorded in the world: plain values that are no paths."""
+    if name in ("keep_seeds", "preview"):
+        return False
+    if isinstance(value, str):
+        return not set(value) & {"/", "\\"}
+    return isinstance(value, int | float) or (isinstance(value, list) and all(isinstance(v, int) for v in value))
 
 
 def _name(request: TraceRequest) -> str:

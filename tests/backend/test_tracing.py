@@ -57,6 +57,7 @@ def test_a_photo_becomes_a_world_that_says_where_it_comes_from(photo):
         "photo_size": [60, 40],
         "crop": [0, 0, 60, 40],
         "camera_source": "default",
+        "settings": {"seed": 42, "resolution": 504, "fov_degrees": None, "extra": {}},
     }
 
 

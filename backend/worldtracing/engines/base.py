@@ -32,6 +32,8 @@ class EngineInfo:
     modes: tuple[str, ...] = MODES
     licence: str = "GPL-3.0-or-later"
     needs: tuple[str, ...] = ()  # importable modules beyond numpy and safetensors
+    draws_noise: bool = False  # whether another seed gives another world
+    options: tuple[str, ...] = ()  # those of its `extra` that a panel offers: "model", "steps", "seeds", "precision"
 
 
 @dataclass(frozen=True)

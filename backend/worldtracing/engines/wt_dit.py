@@ -16,6 +16,7 @@ from ..camera import Camera
 from ..errors import WorldTracingError
 from ..preprocess import NetworkInput, clip_input, object_input, scene_input
 from ..progress import OnProgress
+from ..seeds import seed_file
 from ..weights.tensorfile import WeightsHeader
 from ..world import LayeredWorld
 from .base import EngineInfo, TraceOptions
@@ -42,6 +43,8 @@ class WTDiTEngine:
         "that the photo hides. Needs PyTorch, the weights and, to be quick, a GPU.",
         licence="GPL-3.0-or-later; the released weights: non-commercial research only",
         needs=tuple(NEEDS),
+        draws_noise=True,
+        options=("model", "steps", "seeds", "precision"),
     )
 
     def __init__(self) -> None:
@@ -79,7 +82,7 @@ class WTDiTEngine:
         best = maker.world(traced, layers, traced.best, picture, camera, notes)
         if not wish.keep_seeds or len(wish.seeds) == 1:
             return best
-        files = [Path(f"{wish.keep_seeds}_seed{seed}.safetensors") for seed in wish.seeds]
+        files = [seed_file(wish.keep_seeds, seed) for seed in wish.seeds]
         for k, file in enumerate(files):
             on_progress("Writing the seeds", k, len(files))
             world = best if k == traced.best else maker.world(traced, layers, k, picture, camera, notes)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WorldTracingError
+from ..seeds import read_seeds
 
-MAX_SEEDS = 16
 PRECISIONS = ("fp32", "fast")
-SEED_RANGE = 2**32
 
 ONLY_PHOTOS = ("pad", "mask_sky", "keep_seeds", "preview", "preview_every")
 FROM_TRACING = ("foreground", "alpha")  # what `trace_photo` adds for engines that use it
@@ -76,26 +75,11 @@ def read_options(extra: Mapping[str, Any], seed: int, mode: str) -> WTDiTOptions
         if name in values:
             values[name] = Path(values[name])
     values.setdefault("flyers", mode != "scene")
-    return WTDiTOptions(**{**values, "seeds": _seeds(values.get("seeds", 1), seed)})
-
-
-def _seeds(value: int | list | tuple, first: int) -> tuple[int, ...]:
-    seeds = tuple(value) if isinstance(value, list | tuple) else tuple((first + k) % SEED_RANGE for k in range(value))
-    if not 1 <= len(seeds) <= MAX_SEEDS or len(set(seeds)) < len(seeds) or not all(map(_is_seed, seeds)):
-        raise WorldTracingError(
-            "WT-MODEL-SEEDS",
-            f"{value!r} seeds are not possible.",
-            f"Give a count from 1 to {MAX_SEEDS}, or so many different numbers from 0 to {SEED_RANGE - 1}.",
-        )
-    return seeds
+    return WTDiTOptions(**{**values, "seeds": read_seeds(values.get("seeds", 1), seed)})
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_seed(value: Any) -> bool:
-    return _is_whole(value) and 0 <= value < SEED_RANGE
 
 
 def _is_flag(value: Any) -> bool:
