@@ -31,6 +31,8 @@ class BundledEngine:
         label="World Tracing (bundled)",
         description="A small network of our own that comes with the extension and needs no GPU. "
         "Made for single objects; less exact than the released models.",
+        draws_noise=True,
+        options=("steps",),
     )
 
     def __init__(self, weights: str | Path = WEIGHTS) -> None:
