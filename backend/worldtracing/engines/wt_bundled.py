@@ -9,10 +9,11 @@ import numpy as np
 from ..camera import Camera
 from ..errors import WorldTracingError
 from ..layers import drop_collapsed, sort_layers
-from ..preprocess import Window, crop_to, foreground_window, layers_to_photo
+from ..preprocess import Window, crop_to, foreground_window
 from ..progress import OnProgress
 from ..regions import dilate
 from ..resample import resize_area, resize_mask
+from ..upsample import guided_layers
 from ..world import LayeredWorld
 from .base import EngineInfo, TraceOptions
 from .wt_numpy import NumpyWTDiT, view_of
@@ -70,19 +71,22 @@ class BundledEngine:
         valid = traced & np.logical_and.accumulate(np.concatenate([traced[None], logits[1:] > 0]), 0)
         points, valid = _layers(view.depth(normalized), valid, traced, small)
 
-        scale = min(1.0, options.resolution / max(camera.width, camera.height))
-        out_width, out_height = (max(1, round(n * scale)) for n in (camera.width, camera.height))
-        points, valid, _ = layers_to_photo(points, valid, small, window, out_width, out_height)
-        valid &= resize_mask(mask, out_width, out_height)
-        points = np.where(valid[..., None], points, np.float32(0))
+        out = camera.resized(*_output_size(camera, options.resolution))
+        fine = resize_area(image, out.width, out.height)
+        points, valid = guided_layers(points, valid, rgb, small, fine, out, resize_mask(mask, out.width, out.height))
         if options.mode == "object" and valid[0].any():
             points /= np.ptp(points[0][valid[0]], axis=0)[:2].max()
-        rgb = resize_area(image, out_width, out_height)
         metadata = {"model": config["name"], "steps": steps}
-        return LayeredWorld(points, valid, rgb, camera.resized(out_width, out_height).K, "relative", metadata=metadata)
+        return LayeredWorld(points, valid, fine, out.K, "relative", metadata=metadata)
 
     def free_memory(self) -> None:
         self._network = None
+
+
+def _output_size(camera: Camera, resolution: int) -> tuple[int, int]:
+    """Width and height of the traced picture: the photo's, at most `resolution` on the longer side."""
+    scale = min(1.0, resolution / max(camera.width, camera.height))
+    return max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
 
 
 def _network_window(mask: np.ndarray, mode: str, size: int, patch: int) -> tuple[Window, int, int]:
