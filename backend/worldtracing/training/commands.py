@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import WorldTracingError
 from ..model.config import model_config
 from .config import TrainingConfig, read_config
+
+if TYPE_CHECKING:
+    from .source import Renders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def export(config: TrainingConfig, run: Path, path: Path) -> None:
-    """Write the averaged weights of the run's newest checkpoint as float16.
+    """Write the averaged weights of the run's newest checkpoint as float16, hidden layers calibrated on held-out
+    samples where the configuration has them.
 
     Raises:
         WorldTracingError: WT-TRAIN-CHECKPOINT without a checkpoint.
@@ -52,6 +58,8 @@ def export(config: TrainingConfig, run: Path, path: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
+    from ..model.conv_wt_dit import build_model
+    from .calibration import best_levels, shift_levels
     from .checkpoint import checkpoints, save_weights
 
     found = checkpoints(run)
@@ -59,21 +67,35 @@ def export(config: TrainingConfig, run: Path, path: Path) -> None:
         raise WorldTracingError(
             "WT-TRAIN-CHECKPOINT", f"There is no checkpoint in {run}.", "Give the folder of a training run."
         )
-    save_weights(path, load_file(found[-1] / "weights.safetensors"), model_config(config.model), torch.float16)
+    weights, network = load_file(found[-1] / "weights.safetensors"), model_config(config.model)
+    if config.held_out:
+        model = build_model(network).eval()
+        model.load_state_dict(weights)
+        levels, iou = best_levels(model, held_out_batches(config), network.steps)
+        print("level and mask IoU of each layer:", *(f"{a:+.2f} {b:.3f}" for a, b in zip(levels, iou, strict=True)))
+        weights = shift_levels(weights, network, levels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(path, weights, network, torch.float16)
+
+
+def held_out_batches(config: TrainingConfig) -> Iterator[Renders]:
+    """The held-out samples, in batches for validation."""
+    from .source import ShardSource, to_renders
+    from .trainer import VALIDATION_BATCH
+
+    reader = ShardSource(config.held_out, 0).reader()
+    count = min(len(reader), config.validation_samples)
+    for start in range(0, count, VALIDATION_BATCH):
+        yield to_renders(reader.batch(range(start, min(start + VALIDATION_BATCH, count))))
 
 
 def train(config: TrainingConfig, run: Path) -> None:
     """Start or continue a run; under `torchrun` as one of its processes."""
     from .processes import join_processes
-    from .source import ShardSource, to_renders
-    from .trainer import VALIDATION_BATCH, Trainer
+    from .source import ShardSource
+    from .trainer import Trainer
 
     processes, device = join_processes()
     processes.wait()  # until the first has samples
-    held_out = []
-    if config.held_out and processes.first:
-        reader = ShardSource(config.held_out, 0).reader()
-        count = min(len(reader), config.validation_samples)
-        starts = range(0, count, VALIDATION_BATCH)
-        held_out = [to_renders(reader.batch(range(i, min(i + VALIDATION_BATCH, count)))) for i in starts]
+    held_out = list(held_out_batches(config)) if config.held_out and processes.first else []
     Trainer(config, run, ShardSource(config.train, config.seed), held_out, processes, device).train()

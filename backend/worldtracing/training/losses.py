@@ -16,7 +16,7 @@ GRADIENT = 1.0
 GRADIENT_STEPS = (1, 2, 4)
 GRADIENT_LAYERS = 2
 JUMP = 0.15  # a difference above this per pixel is a step from one surface to another, whose size is no relief
-OVERLAP = 1.0
+OVERLAP = 2.0
 ORDER = 0.1
 MIN_NOISE = 0.25  # below this noise level the weight 1 / t of a sample grows no further
 

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from worldtracing.cli import main
 from worldtracing.engines.wt_numpy import NumpyWTDiT
+from worldtracing.training.calibration import BIAS
 from worldtracing.training.config import TrainingConfig
 
 
@@ -50,7 +51,12 @@ def test_one_command_renders_and_trains(tmp_path):
     trained = load_file(tmp_path / "run" / "step-00000003" / "weights.safetensors")
     exported = tmp_path / "small.safetensors"
     assert main([*arguments, "--export", str(exported)]) == 0
-    assert all(np.array_equal(x, trained[name].astype(np.float16)) for name, x in load_file(exported).items())
+    tensors = load_file(exported)
+    calibrated = tensors.pop(BIAS)
+    assert all(np.array_equal(x, trained[name].astype(np.float16)) for name, x in tensors.items())
+    moved = (calibrated != trained[BIAS].astype(np.float16)).reshape(2, 6, 16)
+    assert not moved[0].any()  # depth
+    assert not moved[1, :2].any()  # the layers that are always there
     assert NumpyWTDiT.load(exported).layers == 6
 
 
