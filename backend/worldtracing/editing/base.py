@@ -31,13 +31,15 @@ class Plane:
         normal: (3,) float64 of length 1, towards the camera's side: offset is negative.
         offset: in the world's unit.
         kind: one of `SUPPORT_KINDS`, by orientation and height; "plane" where it is none of the others.
-        support: points that lie on it, of those it was found in.
+        support: points that lie on it, of those it was found in; tells which plane is larger.
+        tolerance: distance relative to depth within which points lie on it: four times the median they are off it.
     """
 
     normal: np.ndarray
     offset: float
     kind: str = "plane"
     support: int = 0
+    tolerance: float = 0.01
 
     def heights(self, points: np.ndarray) -> np.ndarray:
         """Signed distances (...) float64 of points (..., 3), positive on the camera's side."""
