@@ -25,7 +25,7 @@ def label_components(mask: np.ndarray, diagonal: bool = True) -> tuple[np.ndarra
     row, start, end = _runs(mask)
     if len(row) == 0:
         return labels, 0
-    root = _union(len(row), *_touching_runs(row, start, end, mask.shape[1], int(diagonal)))
+    root = union(len(row), *_touching_runs(row, start, end, mask.shape[1], int(diagonal)))
     roots, number = np.unique(root, return_inverse=True)  # a root is its component's first run: order is kept
     labels[mask] = np.repeat((number + 1).astype(np.int32), end - start)
     return labels, len(roots)
@@ -106,7 +106,7 @@ def _touching_runs(
     return upper, np.repeat(first, touching) + position
 
 
-def _union(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def union(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The smallest index connected to each of `count` nodes by the edges (a, b): all edges hooked at once, then paths
     halved until nothing changes (Shiloach and Vishkin 1982)."""
     root = np.arange(count)
