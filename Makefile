@@ -2,6 +2,7 @@
 #   make trace [IMAGE=photo] [OUT=dir]   photo to .blend and rendered novel view
 #   make test                            everything that runs without a GPU or a display
 #   make extension                       the zips to install in Blender, in dist/
+#   make repository                      a static site in dist/repository/ that Blender installs and updates from
 #   make gui-test [BLENDER=path]         a real Blender window under Xvfb, with screenshots
 #   make lint                            ruff
 
@@ -11,17 +12,19 @@ PYTHON313 ?= $(firstword $(shell python3.13 -c "import sys; print(sys.executable
 IMAGE ?= examples/coffee.jpg
 OUT ?= out
 
-PY := .venv/bin/python
+BIN := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PY := .venv/$(BIN)/python
 PIP := -m pip install --quiet --disable-pip-version-check
-BPY_SITE = $(shell $(PY) -c "import importlib.util as u; print(u.find_spec('bpy').submodule_search_locations[0])")
+BPY_SITE = $(subst \,/,$(shell $(PY) -c "import importlib.util as u; print(u.find_spec('bpy').submodule_search_locations[0])"))
 BLENDER_EXT = $(BPY_SITE)/4.5/scripts/addons_core/bl_pkg/cli/blender_ext.py
 VALID_TAGS = $(BPY_SITE)/4.5/scripts/modules/_bpy_internal/extensions/tags.py
 BPY_TESTED := 4.2 5.0 $(if $(PYTHON313),5.2)
 EXTENSION_SOURCES := $(sort $(shell find __init__.py blender_manifest.toml LICENSE worldtracing_addon backend/worldtracing \
     -type f -not -name "*.pyc"))
-SMOKE_ZIP = $(firstword $(wildcard dist/world_tracing-*-linux_x64.zip))
+HOST := $(if $(filter Windows_NT,$(OS)),windows_x64,$(shell uname -sm | sed 's/ /_/; s/Linux/linux/; s/Darwin/macos/; s/x86_64/x64/'))
+SMOKE_ZIP = $(firstword $(wildcard dist/world_tracing-*-$(HOST).zip))
 
-.PHONY: trace test test-core test-blender extension gui-test lint clean FORCE
+.PHONY: trace test test-core test-blender extension repository gui-test lint clean FORCE
 
 trace: .venv/.trace
 	$(PY) examples/trace_photo.py "$(IMAGE)" --out "$(OUT)"
@@ -33,13 +36,13 @@ lint: .venv/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-test-core: .venv/.dev dist/.built
+test-core: .venv/.dev dist/.built dist/repository/index.json
 	$(PY) -m pytest -q tests/core tests/backend tests/packaging
 
 # The built zip is what gets installed and tested, in one process per Blender version.
 test-blender: .venv/.dev dist/.built $(BPY_TESTED:%=.venv-%/.ready)
 	@for version in 4.5 $(BPY_TESTED); do \
-	    python=$$([ $$version = 4.5 ] && echo $(PY) || echo .venv-$$version/bin/python); \
+	    python=$$([ $$version = 4.5 ] && echo $(PY) || echo .venv-$$version/$(BIN)/python); \
 	    echo "== bpy $$version"; \
 	    WT_ZIP="$(SMOKE_ZIP)" $$python -m pytest -q tests/blender || exit 1; \
 	done
@@ -53,6 +56,14 @@ dist/.built: .venv/.trace wheels/.ready .venv/.extension-files $(EXTENSION_SOURC
 	$(PY) $(BLENDER_EXT) build --split-platforms --source-dir . --output-dir dist --valid-tags "$(VALID_TAGS)"
 	@for zip in dist/*.zip; do $(PY) $(BLENDER_EXT) validate "$$zip" --valid-tags "$(VALID_TAGS)" || exit 1; done
 	@touch $@
+
+repository: dist/repository/index.json
+	@ls -1 dist/repository
+
+# Only the newest version is offered; put the folder on any web server, or name its index.json as a file:// address.
+dist/repository/index.json: dist/.built docs/repository_page.html
+	@rm -rf dist/repository && mkdir dist/repository && cp dist/*.zip dist/repository
+	@$(PY) $(BLENDER_EXT) server-generate --repo-dir dist/repository --html --html-template docs/repository_page.html
 
 # A removed file has no time stamp, so the list of files is a source too: it is rewritten only when it differs.
 .venv/.extension-files: FORCE | .venv/.trace
@@ -88,8 +99,8 @@ clean:
 	@touch $@
 
 .venv-%/.ready: tests/requirements/bpy-%.txt
-	@[ -x .venv-$*/bin/python ] || $(if $(filter 5.2,$*),$(PYTHON313),$(PYTHON)) -m venv .venv-$* \
+	@[ -x .venv-$*/$(BIN)/python ] || $(if $(filter 5.2,$*),$(PYTHON313),$(PYTHON)) -m venv .venv-$* \
 	    || { rm -rf .venv-$*; echo "Python's venv module is missing: install python3-venv."; exit 1; }
-	.venv-$*/bin/python $(PIP) -r $<
-	@.venv-$*/bin/python tests/check_bpy.py
+	.venv-$*/$(BIN)/python $(PIP) -r $<
+	@.venv-$*/$(BIN)/python tests/check_bpy.py
 	@touch $@

@@ -19,7 +19,7 @@ PLATFORM_OF_WHEEL = {
     "manylinux_2_17_x86_64.manylinux2014_x86_64": "linux-x64",
 }
 KNOWN_KEYS = {
-    *("schema_version", "id", "version", "name", "tagline", "maintainer", "type", "license", "tags"),
+    *("schema_version", "id", "version", "name", "tagline", "maintainer", "type", "license", "copyright", "tags"),
     *("blender_version_min", "platforms", "wheels", "permissions", "build"),
 }
 
@@ -30,6 +30,16 @@ def wheel_parts(path: str) -> list[str]:
 
 def test_the_version_is_the_same_everywhere():
     assert MANIFEST["version"] == worldtracing.__version__
+    backend = tomllib.loads((ROOT / "backend/pyproject.toml").read_text())
+    assert backend["project"]["dynamic"] == ["version"], "the package takes it from version.py"
+    changes = re.findall(r"(?m)^## (\d+\.\d+\.\d+)\b", (ROOT / "CHANGELOG.md").read_text())
+    assert changes[0] == MANIFEST["version"]
+
+
+def test_permissions_have_reasons_that_a_dialog_can_show():
+    assert set(MANIFEST["permissions"]) == {"files", "network"}
+    for reason in MANIFEST["permissions"].values():
+        assert 0 < len(reason) <= 64 and reason[-1].isalnum()
 
 
 def test_keys_license_and_name_are_what_blender_knows():
