@@ -67,6 +67,20 @@ class TensorFormat:
         except (SafetensorError, TypeError, AttributeError) as error:  # the last two for types such as bfloat16
             raise self.invalid(f"{path} holds tensors that cannot be read ({error}).") from error
 
+    def read_header(self, path: str | Path) -> dict[str, str]:
+        """The header's strings alone, which takes a few kilobytes of the file.
+
+        Raises:
+            WorldTracingError: as `read`.
+        """
+        path = Path(path)
+        try:
+            return self._check_header(path)
+        except OSError as error:
+            raise WorldTracingError(
+                "WT-IO-READ", f"{path} cannot be read ({error.strerror or error}).", "Check the path and permissions."
+            ) from error
+
     def invalid(self, sentence: str) -> WorldTracingError:
         """The error for a file, or for values, that cannot be what they should be."""
         return WorldTracingError("WT-IO-INVALID", f"This is not usable as {self.noun}: {sentence}", "Trace again.")

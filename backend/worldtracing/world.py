@@ -109,6 +109,20 @@ class LayeredWorld:
         )
 
 
+def read_metadata(path: str | Path) -> dict:
+    """The metadata of a saved world, from its file's header alone.
+
+    Raises:
+        WorldTracingError: WT-IO-READ, WT-IO-TRUNCATED, WT-IO-FOREIGN, WT-IO-NEWER, WT-IO-INVALID.
+    """
+    header = FORMAT.read_header(path)
+    if "metadata" not in header:
+        raise FORMAT.invalid(f"{path} lacks metadata.")
+    metadata = FORMAT.json_object(header["metadata"])
+    _check_metadata(metadata)
+    return metadata
+
+
 def _check(world: LayeredWorld) -> None:
     points, valid = world.points, world.valid
     if points.ndim != 4 or points.shape[-1] != 3 or not 1 <= points.shape[0] <= MAX_LAYERS or 0 in points.shape:
