@@ -27,7 +27,8 @@ def cloud(mesh):
     points, normals = sample_surface(*mesh, 9000, random)
     seen = points[(normals[:, 0] < 0.8) & (points[:, 1] > -0.3)]
     placed = TRUE(seen) + random.normal(0, 0.0005, seen.shape)
-    return np.concatenate([placed, placed[:200] + [0.0, 0.0, 0.4]])
+    flyers = placed[:200] + np.array([0.0, 0.0, 0.4])
+    return np.concatenate([placed, flyers])
 
 
 def error(found, mesh):
