@@ -52,6 +52,7 @@ def build_world(
     name: str,
     photo: bpy.types.Image | None,
     source: str,
+    replaces: WorldObjects | None = None,
     options: BuildOptions = BuildOptions(),
     warn: Callable[[WorldTracingError], None] | None = None,
 ) -> WorldObjects:
@@ -65,6 +66,7 @@ def build_world(
         photo: the upright picture that was traced, wholly or a crop of it; packed into the file and set behind the
             matched camera. None takes the traced pixels.
         source: path of the saved world.
+        replaces: the world to update, whatever its name and photo.
         warn: told of what went wrong and was made good: WT-SCENE-PHOTO-GONE where the photo's file cannot be read any
             more, so that the traced pixels stand in for it.
 
@@ -78,7 +80,7 @@ def build_world(
             "Check the mask, or trace another photo.",
         )
     identity = photo_id(photo)
-    objects = find_traced(scene, name, identity) or WorldObjects(scene.session_uid, uuid4().hex)
+    objects = replaces or find_traced(scene, name, identity) or WorldObjects(scene.session_uid, uuid4().hex)
     bounds = _Bounds.of(world)
     with Transaction() as transaction:
         meshes = layer_meshes(transaction, world, name)
