@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .camera import DEFAULT_FOV_DEGREES, Camera
-from .engines.base import MODES, Engine, TraceOptions
+from .engines.base import DEFAULT_ENGINE, MODES, Engine, TraceOptions
 from .errors import WorldTracingError
 from .image import Photo, load_mask, load_photo
 from .matte import Matte, find_foreground
@@ -41,7 +41,7 @@ class TraceRequest:
     """
 
     image: Path
-    engine: str = "silhouette"
+    engine: str = DEFAULT_ENGINE
     mode: str = "object"
     seed: int = 42
     resolution: int = 504
@@ -163,17 +163,22 @@ def _metadata(request: TraceRequest, engine: Engine, photo: Photo, matte: Matte,
         "crop": [0, 0, width, height],
         "mask_method": matte.method,
         "camera_source": camera.source,
-        "settings": {
-            "seed": request.seed,
-            "resolution": request.resolution,
-            "fov_degrees": request.fov_degrees,
-            "extra": {name: value for name, value in request.extra.items() if _is_choice(name, value)},
-        },
+        "settings": recorded_settings(request),
+    }
+
+
+def recorded_settings(request: TraceRequest) -> dict:
+    """What a world keeps of its request beside engine and mode: JSON values, and no paths."""
+    return {
+        "seed": request.seed,
+        "resolution": request.resolution,
+        "fov_degrees": request.fov_degrees,
+        "extra": {name: value for name, value in request.extra.items() if _is_choice(name, value)},
     }
 
 
 def _is_choice(name: str, value: object) -> bool:
-    """Whether an engine's option is recorded in the world: plain values that are no paths."""
+    """Whether an engine's option is a plain value that names no path."""
     if name in ("keep_seeds", "preview"):
         return False
     if isinstance(value, str):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from worldtracing import LayeredWorld, cli
+from worldtracing.engines.base import DEFAULT_ENGINE
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def run(*arguments):
 
 def test_trace_writes_every_file_that_was_asked_for(photo, tmp_path, capsys):
     pytest.importorskip("OpenEXR")
-    assert run("trace", photo, "-o", tmp_path / "out", "--ply", "--exr", "--depth") == 0
+    assert run("trace", photo, "-o", tmp_path / "out", "--engine", "silhouette", "--ply", "--exr", "--depth") == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["box.exr", "box.ply", "box.safetensors", "box_layers.png"]
     assert LayeredWorld.load(tmp_path / "out" / "box.safetensors").metadata["image"] == "box.png"
@@ -37,7 +38,8 @@ def test_one_bad_photo_does_not_stop_the_others(photo, broken, tmp_path, capsys)
     output = capsys.readouterr()
     reports = [json.loads(line) for line in output.out.splitlines()]
     assert [report["ok"] for report in reports] == [False, True, False]
-    assert reports[1]["points"] == 2 * 20 * 25
+    assert reports[1]["points"] >= 20 * 25
+    assert reports[1]["metadata"]["engine"] == DEFAULT_ENGINE
     assert reports[1]["metadata"]["camera_source"] == "default"
     assert all(report["error"]["code"].startswith("WT-") for report in (reports[0], reports[2]))
     assert len(output.err.splitlines()) == 2
@@ -50,7 +52,7 @@ def test_the_engine_is_made_once_for_several_photos(photo, tmp_path, monkeypatch
     create = cli.create_engine
     monkeypatch.setattr(cli, "create_engine", lambda name: made.append(name) or create(name))
     assert run("trace", photo, photo, "-o", tmp_path / "out") == 0
-    assert made == ["silhouette"]
+    assert made == [DEFAULT_ENGINE]
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other(photo, tmp_path):

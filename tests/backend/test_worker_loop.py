@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worker_help import DEADLINE_SECONDS, Loop, write_photo
 
 import worldtracing
-from worldtracing.engines.base import EngineInfo
+from worldtracing.engines.base import DEFAULT_ENGINE, EngineInfo
 from worldtracing.worker import job, protocol
 from worldtracing.worker.serve import serve
 from worldtracing.world import LayeredWorld
@@ -68,7 +68,7 @@ def test_trace(loop, tmp_path):
             "width": 48,
             "height": 48,
             "valid_points": int(world.valid.sum()),
-            "engine": "silhouette",
+            "engine": DEFAULT_ENGINE,
         },
     }
     assert 0 < seconds < DEADLINE_SECONDS

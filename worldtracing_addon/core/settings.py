@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...backend.worldtracing.engines.base import DEFAULT_ENGINE
+
 
 @dataclass(frozen=True)
 class TraceSettings:
@@ -22,7 +24,7 @@ class TraceSettings:
         extra: the engine's own options, JSON values.
     """
 
-    engine: str = "silhouette"
+    engine: str = DEFAULT_ENGINE
     mode: str = "object"
     seed: int = 42
     resolution: int = 504

@@ -16,8 +16,14 @@ from ..world import LayeredWorld
 ENGINES = Registry(
     "engine",
     "worldtracing.engines",
-    {"silhouette": ".engines.silhouette:SilhouetteEngine", "wt-dit": ".engines.wt_dit:WTDiTEngine"},
+    {
+        "wt-bundled": ".engines.wt_bundled:BundledEngine",
+        "wt-dit": ".engines.wt_dit:WTDiTEngine",
+        "silhouette": ".engines.silhouette:SilhouetteEngine",
+    },
 )
+
+DEFAULT_ENGINE = "wt-bundled"
 
 MODES = ("object", "scene")
 

@@ -76,6 +76,8 @@ class BundledEngine:
         points, valid = guided_layers(points, valid, rgb, small, fine, out, resize_mask(mask, out.width, out.height))
         if options.mode == "object" and valid[0].any():
             points /= np.ptp(points[0][valid[0]], axis=0)[:2].max()
+        found = max(1, int(valid.any((1, 2)).sum()))  # each layer lies within the one before it
+        points, valid = points[:found], valid[:found]
         metadata = {"model": config["name"], "steps": steps}
         return LayeredWorld(points, valid, fine, out.K, "relative", metadata=metadata)
 
