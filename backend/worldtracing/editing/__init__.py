@@ -1,1 +1,44 @@
 """Editing layered worlds: segments, lifted objects, fills. See docs/editing.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..progress import OnProgress, silent
+from ..world import LayeredWorld
+from .base import SEGMENTERS, Box, Click, Prompt, Segmentation, Stroke, part, pixels_of
+from .labels import merge, rename, split
+from .lift import lift
+from .planes import find_planes, ground_alignment
+
+__all__ = [
+    "SEGMENTERS",
+    "Box",
+    "Click",
+    "Segmentation",
+    "Stroke",
+    "find_planes",
+    "ground_alignment",
+    "lift",
+    "merge",
+    "part",
+    "pixels_of",
+    "rename",
+    "segment",
+    "select",
+    "split",
+]
+
+
+def segment(world: LayeredWorld, on_progress: OnProgress = silent, segmenter: str = "graph") -> Segmentation:
+    """All objects of a world, by one of `SEGMENTERS`."""
+    return SEGMENTERS.load(segmenter)().segment(world, on_progress)
+
+
+def select(
+    world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segmentation | None = None, segmenter: str = "graph"
+) -> np.ndarray:
+    """(H, W) bool, the object that the prompts point at, by one of `SEGMENTERS`; see `Segmenter.select`."""
+    return SEGMENTERS.load(segmenter)().select(world, prompts, segmentation)

@@ -21,6 +21,9 @@ STEEPEST = 2.5
 FLATTEST = 1e-3
 """The same relative to depth, for pictures so large that noise exceeds a pixel's width."""
 
+GRAZING = 6.0
+"""Steps larger than this many allowed ones are jumps, not slopes that foretell the next step."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sheets:
@@ -53,7 +56,7 @@ def connected_sheets(
     node = _runs(inverse, side, valid, limit)
     pairs = []
     for axis in (2, 1):
-        slopes = _slopes(inverse, axis)
+        slopes = _slopes(inverse, axis, limit)
         for a in range(len(valid)):
             for b in range(len(valid)):
                 if axis == 2 and a == b:
@@ -81,9 +84,11 @@ def _sides(points: np.ndarray, support: np.ndarray, planes: Sequence[Plane]) -> 
     return sides
 
 
-def _slopes(inverse: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def _slopes(inverse: np.ndarray, axis: int, limit: np.float32) -> tuple[np.ndarray, np.ndarray]:
     """Steps of inverse depth from the pixel before, and to the pixel after, in the same layer; 0 where unknown."""
-    step = np.nan_to_num(np.diff(inverse, axis=axis))
+    step = np.diff(inverse, axis=axis)
+    near = inverse[(slice(None),) * axis + (slice(-1),)]
+    step = np.where(np.abs(step) < GRAZING * limit * near, step, np.float32(0))  # nan becomes 0 too
     before, after = [(0, 0)] * 3, [(0, 0)] * 3
     before[axis], after[axis] = (1, 0), (0, 1)
     return np.pad(step, before), np.pad(step, after)
@@ -113,7 +118,7 @@ def _joined(
 
 def _runs(inverse: np.ndarray, sides: list[np.ndarray], valid: np.ndarray, limit: np.float32) -> np.ndarray:
     """(L, H, W) int64 number of each hit's horizontal run within its layer; 0 as well where there is no hit."""
-    slopes = _slopes(inverse, 2)
+    slopes = _slopes(inverse, 2, limit)
     starts = valid.copy()
     for layer in range(len(valid)):
         joined, _, second = _joined(inverse, sides, slopes, layer, layer, 2, limit)

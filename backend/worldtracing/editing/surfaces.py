@@ -1,0 +1,55 @@
+"""A world taken apart: which hits lie on supports, and how all others connect to surfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..world import LayeredWorld
+from .base import Plane, front_layer, front_points
+from .normals import surface_normals
+from .planes import support_map
+from .sheets import connected_sheets
+
+
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """What each hit of a world belongs to.
+
+    Attributes:
+        planes: the supports.
+        support: (L, H, W) int32 index into `planes`, -1 for none.
+        front: (H, W) int64, the first valid layer, -1 where there is none.
+        hits: (L, H, W) bool, the points that lie on no floor, wall or ceiling; tables are furniture.
+        sheet: (L, H, W) int32, connected surfaces of `hits`, -1 elsewhere.
+        count: of the sheets.
+    """
+
+    planes: tuple[Plane, ...]
+    support: np.ndarray
+    front: np.ndarray
+    hits: np.ndarray
+    sheet: np.ndarray
+    count: int
+
+    def at_front(self, values: np.ndarray) -> np.ndarray:
+        """(H, W), from (L, H, W) int the values of the visible points, -1 where there are none."""
+        return np.where(self.front >= 0, np.take_along_axis(values, np.maximum(self.front, 0)[None], 0)[0], -1)
+
+
+def take_apart(world: LayeredWorld, planes: Sequence[Plane]) -> Surfaces:
+    """Supports and connected surfaces of a world whose supports are known."""
+    support = support_map(planes, world.points, world.valid)
+    front = front_layer(world.valid)
+    points, seen = front_points(world)
+    bounds = [index for index, plane in enumerate(planes) if plane.kind != "table"]
+    if planes:  # visible points have normals that tell an object's foot from the floor
+        visible = support_map(planes, points, seen, surface_normals(points, seen))
+        in_corner = sum(np.abs(planes[k].heights(points)) < 3 * planes[k].tolerance * points[..., 2] for k in bounds)
+        visible = np.where(in_corner >= 2, np.take_along_axis(support, np.maximum(front, 0)[None], 0)[0], visible)
+        np.put_along_axis(support, np.maximum(front, 0)[None], np.where(seen, visible, -1)[None], 0)
+    hits = world.valid & ~np.isin(support, bounds)
+    sheets = connected_sheets(world.points, hits, float(world.K[0, 0]), support, planes)
+    return Surfaces(tuple(planes), support, front, hits, sheets.labels, sheets.count)
