@@ -44,7 +44,7 @@ def ground_location(
 def _boxes(scene: bpy.types.Scene) -> list[tuple[np.ndarray, np.ndarray]]:
     """World-space bounding boxes of what a render shows."""
     boxes = []
-    for part in scene.objects:
+    for part in {part for view_layer in scene.view_layers for part in view_layer.objects}:
         if part.type in SOLID and not part.hide_render:
             corners = np.array([part.matrix_world @ Vector(corner) for corner in part.bound_box])
             boxes.append((corners.min(0), corners.max(0)))
