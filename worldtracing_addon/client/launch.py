@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.worker import launcher
+from ..core.platforms import clean_environment, this_platform
 
 LAUNCHER = Path(launcher.__file__)
 
@@ -29,6 +30,15 @@ def worker_command(python: Path | None = None) -> list[str]:
     options = ["-I"] if python is None else []
     launch = [str(LAUNCHER)] if python is None else [str(LAUNCHER), "--fallback"]
     return [executable, *options, "-X", "utf8", *launch, *map(str, package_folders())]
+
+
+def cli_command(python: Path, *arguments: str) -> list[str]:
+    """A command of the `worldtracing` command line, as the worker would run under `python`.
+
+    Raises:
+        WorldTracingError: WT-WORKER-NO-PYTHON.
+    """
+    return [*worker_command(python), "--", *arguments]
 
 
 def package_folders() -> list[Path]:
@@ -50,26 +60,20 @@ def find_python(python: str | Path) -> str:
     return found
 
 
-def open_process(command: Sequence[str]) -> subprocess.Popen:
-    """Start the worker with its three streams as pipes.
-
-    In a session of its own (without a console on Windows), so that Ctrl-C in the terminal that Blender was started
-    from reaches Blender alone. PYTHON* variables are meant for somebody else's Python.
+def open_process(command: Sequence[str], variables: Mapping[str, str] | None = None) -> subprocess.Popen:
+    """Start the worker with its three streams as pipes, and with `variables` added to the environment.
 
     Raises:
         WorldTracingError: WT-WORKER-NO-PYTHON.
     """
-    unwanted = ("PYTHON", "__PYVENV_LAUNCHER__")
-    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(unwanted)}
     try:
         return subprocess.Popen(
             list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
-            start_new_session=os.name == "posix",
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            env=clean_environment(variables),
+            **this_platform().process_options(),
         )
     except OSError as error:
         raise no_python(command[0]) from error

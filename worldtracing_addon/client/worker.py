@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -153,9 +153,12 @@ class Worker:
 class ProcessWorker(Worker):
     """A worker in a process of its own; `command` comes from `launch.worker_command`."""
 
-    def __init__(self, command: Sequence[str], log_path: Path | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], log_path: Path | None = None, variables: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()
         self._command = list(command)
+        self._variables = variables
         self._log_path = log_path
         self._process: subprocess.Popen | None = None
         self._outputs: list[str] = []  # result files that this process may have half written
@@ -169,7 +172,7 @@ class ProcessWorker(Worker):
         Raises:
             WorldTracingError: WT-WORKER-NO-PYTHON.
         """
-        process = self._process = open_process(self._command)
+        process = self._process = open_process(self._command, self._variables)
         self.started = True
         self._heard_at = time.monotonic()
         log = threading.Thread(target=self._keep_log, args=(process.stderr,), daemon=True)

@@ -1,6 +1,8 @@
-"""Starts the worker under any Python, where nothing needs to be installed: `python launcher.py [--fallback] PATH...`
+"""Starts the worker under any Python, where nothing needs to be installed:
 
-The PATHs are the folders that hold this package, numpy and safetensors. They come before that Python's own
+    python launcher.py [--fallback] PATH... [-- COMMAND...]
+
+With a COMMAND, one of the `worldtracing` command line is run in the same circumstances instead. The PATHs are the folders that hold this package, numpy and safetensors. They come before that Python's own
 site-packages, so that Blender's numpy wins under Blender's Python, and behind its standard library, which a folder
 full of packages must not shadow. With --fallback only the first PATH does; the others are for what that Python lacks.
 
@@ -23,7 +25,8 @@ def set_paths(paths: list[str], fallback: bool) -> None:
 
 def main(arguments: list[str]) -> int:
     fallback = arguments[0] == "--fallback"
-    set_paths(arguments[fallback:], fallback)
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    set_paths(arguments[fallback:end], fallback)
     try:
         import numpy  # noqa: F401
         import safetensors.numpy  # noqa: F401
@@ -38,6 +41,10 @@ def main(arguments: list[str]) -> int:
         }
         print(json.dumps(message), flush=True)
         return 1
+    if command := arguments[end + 1 :]:
+        from worldtracing.cli import main as run
+
+        return run(command)
     from worldtracing.worker.serve import serve_stdio
 
     return serve_stdio()
