@@ -10,7 +10,7 @@ from ..scene.layer_group import DISPLAYS
 from ..scene.worlds import WorldObjects, active_world
 
 
-class _WorldOperator:
+class WorldOperator:
     """Does something with the active world. It has no poll: Blender asks that of each button at every redraw."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -20,11 +20,15 @@ class _WorldOperator:
         if world is None:
             self.report({"WARNING"}, "There is no traced world in this scene")
             return {"CANCELLED"}
-        self.change(context, world)
+        try:
+            self.change(context, world)
+        except WorldTracingError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 
-class WT_OT_set_display(_WorldOperator, bpy.types.Operator):
+class WT_OT_set_display(WorldOperator, bpy.types.Operator):
     """Show all layers of the world as points, or as surfaces with one face per pixel"""
 
     bl_idname = "wt.set_display"
@@ -36,7 +40,7 @@ class WT_OT_set_display(_WorldOperator, bpy.types.Operator):
         api.set_layers(world, Display=self.display)
 
 
-class WT_OT_set_lit(_WorldOperator, bpy.types.Operator):
+class WT_OT_set_lit(WorldOperator, bpy.types.Operator):
     """Let the scene's lights shine on the world, or show the photo's own colors"""
 
     bl_idname = "wt.set_lit"
@@ -48,7 +52,7 @@ class WT_OT_set_lit(_WorldOperator, bpy.types.Operator):
         api.set_layers(world, Lit=self.lit)
 
 
-class WT_OT_look_through(_WorldOperator, bpy.types.Operator):
+class WT_OT_look_through(WorldOperator, bpy.types.Operator):
     """Look through the camera that took the photo, at the photo's size"""
 
     bl_idname = "wt.look_through"
@@ -74,7 +78,7 @@ class WT_OT_match_photo(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class WT_OT_remove_world(_WorldOperator, bpy.types.Operator):
+class WT_OT_remove_world(WorldOperator, bpy.types.Operator):
     """Remove the world from the scene; its saved file stays"""
 
     bl_idname = "wt.remove_world"
