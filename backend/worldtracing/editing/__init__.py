@@ -9,9 +9,12 @@ import numpy as np
 from ..progress import OnProgress, silent
 from ..world import LayeredWorld
 from .base import SEGMENTERS, Box, Click, Prompt, Segmentation, Stroke, part, pixels_of
+from .colors import surface_colors
+from .fill import fill
 from .labels import merge, rename, split
 from .lift import lift
 from .planes import find_planes, ground_alignment
+from .refine import refine
 
 __all__ = [
     "SEGMENTERS",
@@ -19,16 +22,19 @@ __all__ = [
     "Click",
     "Segmentation",
     "Stroke",
+    "fill",
     "find_planes",
     "ground_alignment",
     "lift",
     "merge",
     "part",
     "pixels_of",
+    "refine",
     "rename",
     "segment",
     "select",
     "split",
+    "surface_colors",
 ]
 
 

@@ -1,0 +1,107 @@
+"""Colors for points that the photo does not show: backs of objects, and what stood behind others.
+
+A hidden point takes the color of the front of its own object on the same ray, as if the object were symmetric. Where
+another object is in front, it continues the colors of its own surface around the gap: those of its plane, or the
+nearest of its object. A pixel on an outline mixes two things' colors and takes those of its inner neighbors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..regions import dilate
+from ..world import LayeredWorld
+from .base import Plane, PointColors, part
+from .pull_push import nearest_known, pull_push
+from .surfaces import take_apart
+
+OUTLINE = 1
+"""Pixels on each side of an outline whose colors are mixed."""
+
+
+def surface_colors(world: LayeredWorld, points: np.ndarray, planes: Sequence[Plane] = ()) -> PointColors:
+    """Colors for a set of points: a lifted object's, or those that remain.
+
+    Args:
+        world: with everything in place, so that outlines between the set and the rest are known. Its layer 0 is what
+            the photo shows.
+        points: (L, H, W) bool, a subset of `world.valid`.
+        planes: the supports.
+    """
+    surfaces = take_apart(part(world, points), planes)
+    rgb = np.zeros((*points.shape, 3), np.uint8)
+    seen = points[0]
+    picture, mixed = without_outline(world.rgb, seen, world.valid[0] & ~seen)
+    rgb[0][seen] = picture[seen]
+    shown = np.zeros(surfaces.count + 1, bool)  # sheets that are seen somewhere; the last entry is for no sheet
+    shown[surfaces.sheet[0][seen]] = True
+    shown[-1] = False
+    bounds = [index for index, plane in enumerate(planes) if plane.kind != "table"]
+    front = seen & ~np.isin(surfaces.support[0], bounds)
+    for layer in range(1, len(points)):
+        sheet, support = surfaces.sheet[layer], surfaces.support[layer]
+        mirrored = points[layer] & front & (support < 0) & ((sheet == surfaces.sheet[0]) | ~shown[sheet])
+        rgb[layer][mirrored] = picture[mirrored]
+        left = points[layer] & ~mirrored
+        for index in np.unique(support[left & (support >= 0)]):
+            _continue(rgb[layer], picture, seen & (surfaces.support[0] == index), left & (support == index))
+        alone = left & (support < 0)
+        for index in _largest(sheet[alone & shown[sheet]]):
+            same = alone & (sheet == index)
+            _copy_nearest(rgb[layer], picture, seen & (surfaces.sheet[0] == index), same)
+            alone &= ~same
+        _copy_nearest(rgb[layer], picture, front if front.any() else seen, alone)
+    invented = points.copy()
+    invented[0] = mixed & seen
+    return PointColors(rgb, invented)
+
+
+def without_outline(rgb: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The picture with the pixels along an outline recolored from further inside, and which these are, (H, W) bool.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        inside: (H, W) bool, the side that is wanted.
+        outside: (H, W) bool, what it borders on.
+    """
+    mixed = inside & dilate(outside, OUTLINE)
+    pure = inside & ~mixed
+    window = 2 * OUTLINE + 3
+    weight = _box_sum(pure.astype(np.float32)[..., None], window)
+    mixed &= weight[..., 0] > 0  # thin parts keep their own colors
+    mean = _box_sum(np.where(pure[..., None], rgb, np.uint8(0)).astype(np.float32), window) / np.maximum(weight, 1)
+    return np.where(mixed[..., None], np.rint(mean), rgb).astype(np.uint8), mixed
+
+
+def _box_sum(image: np.ndarray, size: int) -> np.ndarray:
+    """Sums over size x size pixels around each, of (H, W, C) float32."""
+    for axis in (0, 1):
+        ends = [(0, 0)] * 3
+        ends[axis] = (size // 2 + 1, size // 2)
+        sums = np.cumsum(np.pad(image, ends), axis=axis, dtype=np.float64)
+        count = image.shape[axis]
+        image = np.take(sums, range(size, size + count), axis) - np.take(sums, range(count), axis)
+    return image.astype(np.float32)
+
+
+def _largest(labels: np.ndarray, most: int = 20) -> np.ndarray:
+    """The labels that occur most often; the few points of all others need no care of their own."""
+    values, counts = np.unique(labels, return_counts=True)
+    return values[np.argsort(-counts, kind="stable")[:most]]
+
+
+def _continue(colors: np.ndarray, picture: np.ndarray, source: np.ndarray, wanted: np.ndarray) -> None:
+    """Write smooth continuations of the picture at `source` to the `colors` (H, W, 3) at `wanted`, (H, W) bool."""
+    if wanted.any() and source.any():
+        colors[wanted] = np.rint(pull_push(picture, source)[wanted])
+
+
+def _copy_nearest(colors: np.ndarray, picture: np.ndarray, source: np.ndarray, wanted: np.ndarray) -> None:
+    """Write the picture's color at the nearest `source` pixel to the `colors` (H, W, 3) at `wanted`, (H, W) bool."""
+    if wanted.any() and source.any():
+        rows, columns = (np.flatnonzero((source | wanted).any(axis)) for axis in (1, 0))
+        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        nearest = nearest_known(source[window])[wanted[window]]
+        colors[wanted] = picture[window].reshape(-1, 3)[nearest]
