@@ -6,9 +6,7 @@ trained, optimizers, position in the data), which `torch.load` reads with `weigh
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from ..errors import WorldTracingError
 from ..model.config import ModelConfig
+from ..weights.tensorfile import TensorSpec, WeightsHeader, write_weights
 
 KEPT = 2
 
@@ -37,11 +36,11 @@ def save_checkpoint(run: Path, step: int, weights: dict[str, Tensor], training: 
 
 
 def save_weights(path: Path, weights: dict[str, Tensor], config: ModelConfig, dtype: torch.dtype | None = None) -> None:
-    """A safetensors file with the configuration in its header."""
-    from safetensors.torch import save_file
-
-    tensors = {name: x.detach().to("cpu", dtype or x.dtype).contiguous() for name, x in weights.items()}
-    save_file(tensors, path, {"format": "worldtracing.model", "version": "1", "config": json.dumps(asdict(config))})
+    """A file of weights like those of converted checkpoints, all float32 or, with `dtype`, all float16."""
+    precision, kind = ("fp16", "F16") if dtype == torch.float16 else ("fp32", "F32")
+    tensors = {name: x.detach().to("cpu", dtype or torch.float32).contiguous() for name, x in weights.items()}
+    specs = [TensorSpec(name, kind, tuple(x.shape)) for name, x in tensors.items()]
+    write_weights(path, WeightsHeader(config, precision, ""), specs, (x.numpy().tobytes() for x in tensors.values()))
 
 
 def checkpoints(run: Path) -> list[Path]:

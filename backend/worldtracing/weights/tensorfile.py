@@ -23,7 +23,7 @@ from ..progress import OnProgress, silent
 
 FORMAT = "worldtracing.weights"
 FORMAT_VERSION = 1
-ITEM_BYTES = {"F32": 4, "BF16": 2}
+ITEM_BYTES = {"F32": 4, "BF16": 2, "F16": 2}
 BLOCK = 1 << 22
 MAX_HEADER_BYTES = 100_000_000  # safetensors' own limit
 NOT_YET = "0" * 64
@@ -31,7 +31,7 @@ NOT_YET = "0" * 64
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Name, safetensors type ("F32" or "BF16") and shape of a tensor."""
+    """Name, safetensors type (one of `ITEM_BYTES`) and shape of a tensor."""
 
     name: str
     dtype: str
@@ -52,8 +52,8 @@ class WeightsHeader:
 
     Attributes:
         config: the network, the noise correlation of this release included.
-        precision: "bf16" or "fp32".
-        source_sha256: of the checkpoint that was converted.
+        precision: "bf16", "fp32", or "fp16" (the bundled model: numpy has no bf16).
+        source_sha256: of the checkpoint that was converted; empty for weights that were trained here.
         release: the checkpoint's release where the model has several, else "".
         data_sha256: of all bytes after the header.
     """

@@ -1,0 +1,71 @@
+"""The checkpoint that comes with the extension."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from worldtracing.camera import Camera  # noqa: E402
+from worldtracing.engines.wt_bundled import WEIGHTS  # noqa: E402
+from worldtracing.engines.wt_numpy import NumpyWTDiT, view_of  # noqa: E402
+from worldtracing.model.viewing import camera_rays  # noqa: E402
+from worldtracing.training.source import to_renders  # noqa: E402
+from worldtracing.training.targets import make_targets  # noqa: E402
+from worldtracing.training.validation import predict, relative_errors  # noqa: E402
+from worldtracing.weights.load import load_model  # noqa: E402
+from worldtracing.weights.tensorfile import verify_weights  # noqa: E402
+
+MAX_BYTES = 45_000_000
+SEED = 20261121
+"""Of shapes that were not trained on: training draws from other streams."""
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model(WEIGHTS)[0]
+
+
+def test_the_file_is_whole_and_small_enough():
+    header = verify_weights(WEIGHTS)
+    assert header.precision == "fp16"
+    assert header.config.validity
+    assert WEIGHTS.stat().st_size <= MAX_BYTES
+
+
+def test_numpy_computes_what_torch_does(model):
+    size = model.config.image_size
+    rng = np.random.default_rng(2)
+    rows, columns = np.mgrid[:size, :size] / size - 0.5
+    disk = (rows**2 + columns**2 < 0.1).astype(np.float32)
+    picture = np.dstack([rng.random((size, size, 3)).astype(np.float32), disk])
+    noise = rng.standard_normal((model.config.layers, size, size), np.float32)
+    camera = Camera.from_fov(size, size, 45)
+    network = NumpyWTDiT.load(WEIGHTS)
+    ours = network.predict(noise, np.float32(0.5), network.condition(picture, view_of(camera.rays())))
+    intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]])
+    with torch.inference_mode():
+        conditioning = model.condition(
+            torch.from_numpy(picture).movedim(-1, 0)[None], camera_rays(intrinsics, size, size)
+        )
+        theirs = model.predict(torch.from_numpy(noise)[None, None], torch.tensor(0.5), conditioning)
+    for mine, its in ((ours[0], theirs.x0[0, 0]), (ours[1], theirs.validity[0])):
+        np.testing.assert_allclose(mine, its.numpy(), rtol=1e-4, atol=1e-4 * its.abs().max().item())
+
+
+def test_it_has_learned_depth_and_hidden_layers(model):
+    """On shapes that it has never seen: better than a plane, and not the visible surface alone."""
+    pytest.importorskip("embreex")
+    from worldtracing.data.scenes import make_sample, object_source
+
+    samples = [make_sample(SEED, k, object_source([], 0), model.config.image_size, {"object": 1.0}) for k in range(8)]
+    intrinsics = [[s.camera.fx, s.camera.fy, s.camera.cx, s.camera.cy] for s in samples]
+    arrays = [s.rgba for s in samples], [s.depth for s in samples], np.float32(intrinsics)
+    targets = make_targets(to_renders(tuple(map(np.stack, arrays))))
+    estimate = predict(model, targets.picture, targets.rays, targets.traced, model.config.steps)
+    for layer in (0, 1):
+        scaled, _ = relative_errors(estimate.x0[:, 0, layer], targets.x0[:, 0, layer], targets.valid[:, layer])
+        assert scaled.mean() < 0.9  # 1 is a constant
+    found = (estimate.validity > 0) & targets.valid[:, :1]
+    back = found[:, 1] & targets.valid[:, 1]
+    assert back.sum() > 0.9 * targets.valid[:, 1].sum()
+    assert (found[:, 2] & targets.valid[:, 2]).any()
