@@ -25,7 +25,7 @@ from .client import session
 from .core.engines import known_engines
 from .core.jobs import JobState
 from .core.settings import TraceSettings
-from .scene import build, camera, render, view
+from .scene import build, camera, merged, render, view
 from .scene.photo import load_image
 from .scene.worlds import WorldObjects, active_world, set_layer_inputs, worlds
 from .trace import Trace
@@ -40,10 +40,13 @@ __all__ = [
     "build_from_file",
     "engines",
     "look_through",
+    "make_point_cloud",
     "matches_photo",
+    "merge_layers",
     "remove_world",
     "render_still",
     "save_blend",
+    "separate_layers",
     "set_layers",
     "set_match_photo",
     "start_trace",
@@ -133,6 +136,29 @@ def set_layers(world: WorldObjects, **inputs: Any) -> None:
         KeyError: the node group has no such input.
     """
     set_layer_inputs(world, **inputs)
+
+
+def merge_layers(world: WorldObjects) -> bpy.types.Object:
+    """One object with the points of all layers and the same controls; the layers' own objects are hidden.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY where all layers have been deleted.
+    """
+    return merged.merge_layers(world)
+
+
+def separate_layers(world: WorldObjects) -> None:
+    """Remove the merged object and show the layers' own ones again."""
+    merged.separate_layers(world)
+
+
+def make_point_cloud(world: WorldObjects) -> bpy.types.Object:
+    """A new object with the points of all layers as Blender's PointCloud data; a retrace leaves it alone.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY where all layers have been deleted.
+    """
+    return merged.make_point_cloud(world)
 
 
 def look_through(context: bpy.types.Context, world: WorldObjects) -> None:

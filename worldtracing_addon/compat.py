@@ -80,6 +80,51 @@ def choose_stills(settings: bpy.types.ImageFormatSettings) -> None:
         settings.media_type = "IMAGE"
 
 
+def fcurves(animated: bpy.types.ID) -> Any:
+    """The animation curves of a data-block that has an action of its own."""
+    data = animated.animation_data
+    if hasattr(data.action, "fcurves"):  # before 5.0
+        return data.action.fcurves
+    return data.action.layers[0].strips[0].channelbag(data.action_slot).fcurves
+
+
+def eevee_engine() -> str:
+    """What EEVEE is called as a render engine."""
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def new_point_cloud(name: str, points: int) -> bpy.types.PointCloud:
+    """A new point cloud of `points` points, which are not anywhere yet."""
+    cloud = bpy.data.pointclouds.new(name)
+    if hasattr(cloud, "resize"):  # 5.1 on
+        cloud.resize(points)
+        return cloud
+    bpy.data.pointclouds.remove(cloud)
+    return _point_cloud_of_nodes(name, points)
+
+
+def _point_cloud_of_nodes(name: str, points: int) -> bpy.types.PointCloud:
+    """A copy of what geometry nodes make: before 5.1, Python gives no other point cloud its points."""
+    group = bpy.data.node_groups.new(name, "GeometryNodeTree")
+    group.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    made, output = group.nodes.new("GeometryNodePoints"), group.nodes.new("NodeGroupOutput")
+    made.inputs["Count"].default_value = points
+    group.links.new(made.outputs[0], output.inputs[0])
+    mesh = bpy.data.meshes.new(name)
+    part = bpy.data.objects.new(name, mesh)
+    part.modifiers.new(name, "NODES").node_group = group
+    bpy.context.scene.collection.objects.link(part)
+    try:
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        if bpy.app.version >= (4, 5, 0):
+            geometry = part.evaluated_get(depsgraph).evaluated_geometry()
+            return geometry.pointcloud.copy()
+        shown = (item for item in depsgraph.object_instances if item.is_instance and item.parent.original == part)
+        return next(item.object.data.copy() for item in shown)
+    finally:
+        bpy.data.batch_remove([part, mesh, group])
+
+
 def _inputs(group: bpy.types.NodeTree) -> list[bpy.types.NodeTreeInterfaceSocket]:
     return [item for item in group.interface.items_tree if item.item_type == "SOCKET" and item.in_out == "INPUT"]
 

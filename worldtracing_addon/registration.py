@@ -8,8 +8,10 @@ MODULES = (
     ".preferences",
     ".properties",
     ".trace",
+    ".scene.migration",
     ".ops.trace",
     ".ops.world",
+    ".ops.layers",
     ".ui.panels",
 )
 

@@ -18,6 +18,7 @@ from ..core.names import fit_name
 from .camera import TRACED_PICTURE, look_through, match_camera
 from .layer_group import DISPLAYS
 from .layers import update_layers
+from .merged import follow_retrace
 from .parts import discard_object, new_collection, new_object
 from .photo import image_from_rgb, photo_id
 from .placement import ground_location
@@ -98,7 +99,9 @@ def build_world(
                 place = ground_location(scene, *bounds.corners, frame.reach(bounds.forward[1]))
             root = _new_root(transaction, objects, name, place)
         transaction.set_properties(root, **_properties(world, name, source))
-        update_layers(transaction, objects, root, meshes, _layer_inputs(world, frame, bounds), options.display)
+        inputs = _layer_inputs(world, frame, bounds)
+        update_layers(transaction, objects, root, meshes, inputs, options.display)
+        follow_retrace(transaction, objects, meshes, inputs)
         camera = _ensure_camera(transaction, objects, root, name)
         match_camera(transaction, camera, frame, bounds.forward, background)
         if options.use_camera:

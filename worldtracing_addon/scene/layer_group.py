@@ -1,4 +1,9 @@
-"""The geometry-node group "World Tracing Layer" that shows a layer's vertices as points or as a surface."""
+"""The geometry-node group "World Tracing Layer" that shows the vertices of one or more layers as points or surfaces.
+
+The group carries its version. One of an older version is built anew when its file is opened, or at the next trace, and
+its modifiers keep their values. New inputs go to the end of the table that they belong to: animation finds an input by
+the number of its turn.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from .points import COLOR, LAYER
 from .surface_nodes import surface_branch
 from .transaction import Transaction
 
-NAME, SURFACE_NAME, VERSION = "World Tracing Layer", "World Tracing Surface", 1
+NAME, SURFACE_NAME, VERSION = "World Tracing Layer", "World Tracing Surface", 2
 DISPLAYS = ("Points", "Surface")
 VIEWPORT_RADIUS = 2**0.5
 COLOR_SOURCES = ("Photo", "Layer", "Depth")
@@ -53,18 +58,27 @@ _SURFACE_INPUTS = ("Depth Jump", "Width", "Height", "Focal X", "Focal Y", "Cente
 
 
 def ensure_group(transaction: Transaction) -> bpy.types.NodeTree:
-    """The shared group, built where this file has none of this version; layers that use another version get it."""
-    ours = [group for group in bpy.data.node_groups if group.get("wt_group") and not group.library]
-    for group in ours:
-        if (group["wt_group"], group["wt_version"]) == (NAME, VERSION):
-            return group
-    group = _new_group(transaction)
+    """The shared group of this version, built where this file has none; layers that use an older one get it."""
+    current = (group for group in _groups() if (group["wt_group"], group["wt_version"]) == (NAME, VERSION))
+    outdated = outdated_groups()
+    group = next(current, None) or _new_group(transaction)
+    if not outdated:
+        return group
     for modifier in [modifier for part in bpy.data.objects for modifier in part.modifiers if modifier.type == "NODES"]:
-        if modifier.node_group in ours:
+        if modifier.node_group in outdated:
             _change_group(transaction, modifier, group)
-    for other in ours:
+    for other in outdated:
         transaction.discard(other)
     return group
+
+
+def outdated_groups() -> list[bpy.types.NodeTree]:
+    """The file's own groups that an older version of the add-on made; a newer one's are left alone."""
+    return [group for group in _groups() if group["wt_version"] < VERSION]
+
+
+def _groups() -> list[bpy.types.NodeTree]:
+    return [group for group in bpy.data.node_groups if group.get("wt_group") and not group.library]
 
 
 def _change_group(transaction: Transaction, modifier: bpy.types.NodesModifier, group: bpy.types.NodeTree) -> None:
@@ -144,12 +158,7 @@ def _build(graph: NodeGraph, surface: bpy.types.NodeTree) -> None:
         settings={"domain": "POINT"},
     )
     colored = graph.store(kept, COLOR, _color(graph, inputs, depth), "FLOAT_COLOR", "POINT")
-    faces = graph.add(
-        "GeometryNodeGroup",
-        settings={"node_tree": surface},
-        Geometry=colored,
-        **{name.replace(" ", "_"): inputs[name] for name in _SURFACE_INPUTS},
-    )
+    faces = _surfaces(graph, inputs, colored, surface)
     display = graph.add("GeometryNodeMenuSwitch", settings={"data_type": "GEOMETRY"})
     compat.name_menu_items(display, DISPLAYS)
     for socket, value in zip(
@@ -160,6 +169,31 @@ def _build(graph: NodeGraph, surface: bpy.types.NodeTree) -> None:
         graph.feed(socket, value)
     material = graph.switch("MATERIAL", inputs["Lit"], inputs["Material"], inputs["Lit Material"])
     graph.add("NodeGroupOutput", graph.add("GeometryNodeSetMaterial", Geometry=display, Material=material))
+
+
+def _surfaces(graph: NodeGraph, inputs: Any, geometry: Any, surface: bpy.types.NodeTree) -> Any:
+    """The surface of each layer in turn, joined: a merged object has several, which must not be sewn together."""
+    layer = graph.attribute(LAYER, "INT")
+    range_ = graph.add("GeometryNodeAttributeStatistic", Geometry=geometry, Attribute=layer).outputs
+    count = graph.math("ADD", graph.math("SUBTRACT", range_["Max"], range_["Min"]), 1.0)
+    start, end = graph.repeat(count, ("INT", "Layer", range_["Min"]))
+    one = graph.add(
+        "GeometryNodeSeparateGeometry",
+        geometry,
+        graph.compare("INT", "EQUAL", layer, start.outputs["Layer"]),
+        settings={"domain": "POINT"},
+    )
+    faces = graph.add(
+        "GeometryNodeGroup",
+        settings={"node_tree": surface},
+        Geometry=one,
+        **{name.replace(" ", "_"): inputs[name] for name in _SURFACE_INPUTS},
+    )
+    joined = graph.add("GeometryNodeJoinGeometry", start.outputs["Geometry"])
+    graph.feed(joined.inputs[0], faces)
+    graph.feed(end.inputs["Geometry"], joined)
+    graph.feed(end.inputs["Layer"], graph.math("ADD", start.outputs["Layer"], 1.0))
+    return end.outputs["Geometry"]
 
 
 def _points(graph: NodeGraph, inputs: Any, geometry: Any, depth: Any) -> Any:

@@ -50,7 +50,7 @@ def update_layers(
             modifier.node_group = group
             compat.set_modifier_input(modifier, "Display", display)
         for socket, value in inputs.items():
-            _set_input(transaction, modifier, socket, value)
+            set_input(transaction, modifier, socket, value)
 
 
 def _display_in_use(layers: dict[int, bpy.types.Object]) -> str | None:
@@ -58,7 +58,8 @@ def _display_in_use(layers: dict[int, bpy.types.Object]) -> str | None:
     return next((compat.get_modifier_input(modifier, "Display") for modifier in modifiers if modifier), None)
 
 
-def _set_input(transaction: Transaction, modifier: bpy.types.NodesModifier, socket: str, value: Any) -> None:
+def set_input(transaction: Transaction, modifier: bpy.types.NodesModifier, socket: str, value: Any) -> None:
+    """Set an input of a layer's node group."""
     old = compat.get_modifier_input(modifier, socket)
     transaction.on_rollback(lambda: compat.set_modifier_input(modifier, socket, old))
     compat.set_modifier_input(modifier, socket, value)

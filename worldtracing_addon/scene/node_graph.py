@@ -70,6 +70,17 @@ class NodeGraph:
     def separate(self, vector: Any) -> tuple[bpy.types.NodeSocket, ...]:
         return tuple(self.add("ShaderNodeSeparateXYZ", vector).outputs)
 
+    def repeat(self, times: Any, *items: tuple[str, str, Any]) -> tuple[bpy.types.Node, bpy.types.Node]:
+        """A repeat zone: its first and last node. It carries "Geometry", empty at first, and (type, name, start)."""
+        start, end = self.tree.nodes.new("GeometryNodeRepeatInput"), self.tree.nodes.new("GeometryNodeRepeatOutput")
+        start.pair_with_output(end)
+        for kind, name, _ in items:
+            end.repeat_items.new(kind, name)
+        self.feed(start.inputs["Iterations"], times)
+        for _, name, value in items:
+            self.feed(start.inputs[name], value)
+        return start, end
+
     def on_domain(self, value: Any, data_type: str, domain: str) -> bpy.types.NodeSocket:
         """`value` evaluated on `domain` and interpolated from there to wherever it is used."""
         settings = {"data_type": data_type, "domain": domain}

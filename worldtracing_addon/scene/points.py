@@ -10,6 +10,7 @@ from .. import compat
 from ..core.color import linear_rgba
 from ..core.frames import to_blender
 from ..core.names import fit_name
+from .attributes import write_attribute
 from .transaction import Transaction
 
 POSITION, COLOR, LAYER, PIXEL, CONFIDENCE = "position", "wt_color", "wt_layer", "wt_pixel", "wt_confidence"
@@ -39,17 +40,12 @@ def layer_meshes(transaction: Transaction, world: LayeredWorld, name: str) -> di
         confidence = np.ones(count, np.float32)
         if world.confidence is not None:
             confidence = world.confidence[layer].reshape(-1).compress(valid)
-        _write(mesh, POSITION, "FLOAT_VECTOR", "vector", to_blender(positions))
-        _write(mesh, COLOR, "FLOAT_COLOR", "color", colors.compress(valid, 0))
-        _write(mesh, LAYER, "INT", "value", np.full(count, layer, np.int32))
-        _write(mesh, PIXEL, "FLOAT2", "vector", pixels.compress(valid, 0))
-        _write(mesh, CONFIDENCE, "FLOAT", "value", confidence)
+        write_attribute(mesh, POSITION, "FLOAT_VECTOR", to_blender(positions))
+        write_attribute(mesh, COLOR, "FLOAT_COLOR", colors.compress(valid, 0))
+        write_attribute(mesh, LAYER, "INT", np.full(count, layer, np.int32))
+        write_attribute(mesh, PIXEL, "FLOAT2", pixels.compress(valid, 0))
+        write_attribute(mesh, CONFIDENCE, "FLOAT", confidence)
         mesh.color_attributes.active_color = mesh.color_attributes[COLOR]
         mesh.update()
         meshes[layer] = mesh
     return meshes
-
-
-def _write(mesh: bpy.types.Mesh, name: str, kind: str, field: str, values: np.ndarray) -> None:
-    attribute = mesh.attributes.get(name) or mesh.attributes.new(name, kind, "POINT")
-    attribute.data.foreach_set(field, values.reshape(-1))

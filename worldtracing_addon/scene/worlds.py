@@ -17,6 +17,9 @@ from .layer_group import NAME as GROUP_NAME
 WORLD, KIND = "wt_world", "wt_kind"
 """Custom properties of every part: the id of the world it belongs to, and what it is."""
 
+ITEM = "wt_item"
+"""Custom property of parts that a world can have many of, rigs and lifted objects: the id of the one it belongs to."""
+
 
 @dataclass(frozen=True)
 class WorldObjects:
@@ -73,17 +76,22 @@ class WorldObjects:
         return sorted((part for part in self.parts if part[KIND] == "layer"), key=lambda part: part["wt_layer"])
 
     @property
+    def merged(self) -> bpy.types.Object | None:
+        """All layers as one object, where they were merged."""
+        return self.object_of("merged")
+
+    @property
     def parts(self) -> list[bpy.types.Object]:
         """Every object that was made for it. Copies carry the same properties, but are the artist's."""
         scene = self.scene
         owned = [part for part in scene.objects if self._owns(part)] if scene else []
         first: dict[tuple, bpy.types.Object] = {}
         for part in sorted(owned, key=lambda part: part.name):  # a copy is "name.001"
-            first.setdefault((part[KIND], part.get("wt_layer")), part)
+            first.setdefault((part[KIND], part.get("wt_layer"), part.get(ITEM)), part)
         return list(first.values())
 
     def object_of(self, kind: str) -> bpy.types.Object | None:
-        """Its object of one kind: "root", "camera" or "novel_camera"."""
+        """Its object of one kind: "root", "camera", "novel_camera" or "merged"."""
         return next((part for part in self.parts if part[KIND] == kind), None)
 
     def _owns(self, part: bpy.types.ID) -> bool:
@@ -123,11 +131,12 @@ def layer_modifier(layer: bpy.types.Object) -> bpy.types.NodesModifier | None:
 
 
 def set_layer_inputs(world: WorldObjects, **values: Any) -> None:
-    """Set node-group inputs on all layers of a world: names with underscores for spaces, e.g. Point_Radius=1.0.
+    """Set node-group inputs on all layers, merged or not: names with underscores for spaces, e.g. Point_Radius=1.0.
 
     Raises:
         KeyError: the group has no such input.
     """
-    for modifier in filter(None, map(layer_modifier, world.layers)):
+    shown = [*world.layers, world.merged] if world.merged else world.layers
+    for modifier in filter(None, map(layer_modifier, shown)):
         for name, value in values.items():
             compat.set_modifier_input(modifier, name.replace("_", " "), value)

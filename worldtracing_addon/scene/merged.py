@@ -1,0 +1,151 @@
+"""All layers of a world as one object, and as a point cloud of Blender's own kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...backend.worldtracing.errors import WorldTracingError
+from .. import compat
+from ..core.names import fit_name
+from .attributes import FIELDS, read_attribute, write_attribute
+from .layer_group import NAME as GROUP_NAME
+from .layer_group import ensure_group
+from .layers import set_input
+from .materials import UNLIT, ensure_material
+from .parts import discard_object, new_object
+from .points import COLOR, POSITION
+from .transaction import Transaction
+from .worlds import WorldObjects, layer_modifier
+
+RADIUS = "radius"
+
+
+def merge_layers(world: WorldObjects) -> bpy.types.Object:
+    """One object with the points of all layers and the same controls; the layers' own objects are hidden.
+
+    A point's layer stays in the attribute `wt_layer`, so colors and cut-off by layer work as before. A retrace renews
+    the object; merging again does as well, and keeps its controls.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY where the artist has deleted all layers.
+    """
+    layers = _layers(world)
+    with Transaction() as transaction:
+        _renew(transaction, world, [layer.data for layer in layers], layer_modifier(layers[0]))
+        _hide(transaction, layers, True)
+    return world.merged
+
+
+def separate_layers(world: WorldObjects) -> None:
+    """Remove the merged object and show the layers' own ones again."""
+    with Transaction() as transaction:
+        if world.merged is not None:
+            discard_object(transaction, world.merged)
+        _hide(transaction, world.layers, False)
+
+
+def follow_retrace(
+    transaction: Transaction, world: WorldObjects, meshes: dict[int, bpy.types.Mesh], inputs: dict[str, Any]
+) -> None:
+    """Renew a merged object from new layers; nothing happens where the layers were not merged."""
+    if world.merged is None:
+        return
+    _renew(transaction, world, list(meshes.values()), None)
+    for socket, value in inputs.items():
+        set_input(transaction, layer_modifier(world.merged), socket, value)
+    _hide(transaction, world.layers, True)
+
+
+def make_point_cloud(world: WorldObjects) -> bpy.types.Object:
+    """A new object with the points of all layers as PointCloud data, for exporters and node groups that want it.
+
+    Its points have the attributes of the layers and the radius that the layers show them with. It hangs on the root and
+    is the artist's own: a retrace leaves it alone.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY.
+    """
+    layers = _layers(world)
+    values = _joined([layer.data for layer in layers])
+    name = fit_name(world.name, " Point Cloud")
+    with Transaction() as transaction:
+        cloud = transaction.made(compat.new_point_cloud(name, len(values[POSITION][1])))
+        for attribute, (kind, rows) in values.items():
+            write_attribute(cloud, attribute, kind, rows)
+        write_attribute(cloud, RADIUS, "FLOAT", _radius(layers[0], values[POSITION][1][:, 1]))
+        cloud.materials.append(ensure_material(transaction, UNLIT))
+        part = transaction.made(bpy.data.objects.new(name, cloud))
+        part.parent = world.root
+        transaction.link(world.sub_collection("objects") or world.collection, part)
+    return part
+
+
+def _layers(world: WorldObjects) -> list[bpy.types.Object]:
+    layers = world.layers
+    if not layers:
+        raise WorldTracingError(
+            "WT-SCENE-EMPTY", "All layers of this world have been deleted.", "Undo that, or trace the photo again."
+        )
+    return layers
+
+
+def _renew(
+    transaction: Transaction,
+    world: WorldObjects,
+    meshes: list[bpy.types.Mesh],
+    controls: bpy.types.NodesModifier | None,
+) -> None:
+    """Give the merged object new points, and where it is new the inputs of the modifier `controls`."""
+    values = _joined(meshes)
+    name = fit_name(world.name, " Merged")
+    mesh = transaction.made(bpy.data.meshes.new(name))
+    mesh.vertices.add(len(values[POSITION][1]))
+    for attribute, (kind, rows) in values.items():
+        write_attribute(mesh, attribute, kind, rows)
+    mesh.color_attributes.active_color = mesh.color_attributes[COLOR]
+    part = world.merged
+    if part is None:
+        part = new_object(transaction, world, "layers", name, "merged", mesh)
+        part.parent = world.root
+    else:
+        transaction.discard(part.data)
+        transaction.set(part, data=mesh)
+    if layer_modifier(part) is None:
+        modifier = part.modifiers.new(GROUP_NAME, "NODES")
+        transaction.on_rollback(lambda: part.modifiers.remove(modifier))
+        modifier.node_group = ensure_group(transaction)
+        if controls is not None:
+            for socket in compat.input_names(controls.node_group):
+                compat.set_modifier_input(modifier, socket, compat.get_modifier_input(controls, socket))
+
+
+def _joined(meshes: list[bpy.types.Mesh]) -> dict[str, tuple[str, np.ndarray]]:
+    """(type, values) of the first mesh's point attributes, over the vertices of all; 0 where another has none."""
+    joined = {}
+    for attribute in meshes[0].attributes:
+        if attribute.domain != "POINT" or attribute.data_type not in FIELDS or attribute.name.startswith("."):
+            continue  # a dot begins what is Blender's own, as the selection
+        first = read_attribute(meshes[0], attribute.name)
+        rest = (read_attribute(mesh, attribute.name) for mesh in meshes[1:])
+        filled = [
+            np.zeros((len(mesh.vertices), *first.shape[1:]), first.dtype) if rows is None else rows
+            for mesh, rows in zip(meshes[1:], rest, strict=True)
+        ]
+        joined[attribute.name] = attribute.data_type, np.concatenate([first, *filled])
+    return joined
+
+
+def _radius(layer: bpy.types.Object, depth: np.ndarray) -> np.ndarray:
+    """(N,) float32 radius of points at `depth`, by the inputs of the layer's modifier."""
+    modifier = layer_modifier(layer)
+    read = {name: compat.get_modifier_input(modifier, name) for name in compat.input_names(modifier.node_group)}
+    reach = depth if read["Depth Scaling"] else np.full_like(depth, (read["Near"] + read["Far"]) / 2)
+    return reach * np.float32(read["Point Radius"] / min(read["Focal X"], read["Focal Y"]))
+
+
+def _hide(transaction: Transaction, layers: list[bpy.types.Object], hidden: bool) -> None:
+    for layer in layers:
+        transaction.set(layer, hide_viewport=hidden, hide_render=hidden)
