@@ -43,6 +43,15 @@ def get_modifier_input(modifier: bpy.types.NodesModifier, socket: str) -> Any:
     return tuple(value) if item.socket_type == "NodeSocketVector" else value
 
 
+def draw_modifier_input(layout: bpy.types.UILayout, modifier: bpy.types.NodesModifier, socket: str) -> None:
+    """A field for the input named `socket` of a geometry-nodes modifier."""
+    identifier = _input_socket(modifier.node_group, socket).identifier
+    if hasattr(modifier, "properties"):  # 5.2 on
+        layout.prop(getattr(modifier.properties.inputs, identifier), "value", text=socket)
+    else:
+        layout.prop(modifier, f'["{identifier}"]', text=socket)
+
+
 def input_names(group: bpy.types.NodeTree) -> list[str]:
     """Names of a group's inputs other than geometry, in the order shown."""
     return [item.name for item in _inputs(group) if item.socket_type != "NodeSocketGeometry"]
