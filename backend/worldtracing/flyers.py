@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .extras import need
+from .neighbours import NeighbourDistances
 from .regions import erode
 
 PerLayer = float | tuple[float, ...]
@@ -106,17 +107,15 @@ def _median_depth(z: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
 
 def _drop_outliers(points: np.ndarray, kept: np.ndarray, neighbours: int, deviations: float) -> np.ndarray:
     kept = kept & np.isfinite(points).all(-1)
-    cloud = points[kept]
-    if len(cloud) <= neighbours:
+    if kept.sum() <= neighbours:
         return kept
-    tree = need("scipy.spatial", "image", "filter edge flyers").cKDTree(cloud)
-    distance = tree.query(cloud, k=neighbours + 1, workers=-1)[0][:, 1:].mean(1)
-    median = np.median(distance)
-    deviation = MAD_TO_SIGMA * np.median(np.abs(distance - median))
+    distances = NeighbourDistances(points, kept, neighbours)
+    median = distances.median()
+    deviation = MAD_TO_SIGMA * distances.median(center=median)
     if deviation == 0:
         return kept
     result = kept.copy()
-    result[kept] = distance <= median + deviations * deviation
+    result[kept] = distances.at_most(median + deviations * deviation)
     return result
 
 

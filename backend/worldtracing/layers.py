@@ -20,21 +20,18 @@ DEPTH_JUMP = 0.05
 """Relative depth step between neighbouring pixels above which they lie on different surfaces."""
 
 
-def depth_order(points: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Per ray the layer indices from front to back, invalid layers last; equal depths keep their order.
-
-    Returns:
-        (L, H, W) int64 for `np.take_along_axis(..., axis=0)`, so that confidences can follow their points.
-    """
-    return np.argsort(np.where(valid, points[..., 2], np.inf), axis=0, kind="stable")
-
-
 def sort_layers(points: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points and validity with each ray's valid layers in front-to-back order, without gaps."""
-    order = depth_order(points, valid)
-    valid = np.take_along_axis(valid, order, 0)
-    points = np.take_along_axis(points, order[..., None], 0)
-    return np.where(valid[..., None], points, np.float32(0)), valid
+    """Points and validity with each ray's valid layers in front-to-back order, without gaps.
+
+    Layers of equal depth keep their order.
+    """
+    depth = np.where(valid, points[..., 2], np.inf)
+    points, valid = np.where(valid[..., None], points, np.float32(0)), valid.copy()
+    mixed = np.nonzero(~(depth[1:] >= depth[:-1]).all(0))  # the rays that are not in order yet, NaN included
+    order = np.argsort(depth[:, *mixed], axis=0, kind="stable")
+    for values in (points, valid):
+        values[:, *mixed] = values[order, *mixed]
+    return points, valid
 
 
 def order_violations(points: np.ndarray, valid: np.ndarray) -> float:
@@ -82,18 +79,25 @@ def confidence_from_seeds(points: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """
     if len(points) < 2:
         raise ValueError("Confidence is the agreement of at least two seeds.")
-    usable = valid & (points[..., 2] > 0)
-    log_depth = np.log(np.where(usable, points[..., 2], 1), dtype=np.float64)
+    z = points[..., 2]
+    usable = valid & (z > 0)
+    somewhere = usable.any(0)
+    usable = usable[:, somewhere]  # (S, N)
+    log_depth = np.log(np.where(usable, z[:, somewhere], 1), dtype=np.float64)
     everywhere = usable.all(0)
     if everywhere.any():
         common = log_depth[:, everywhere]
-        scale = np.median(common - common.mean(0), axis=1)
-        log_depth = np.where(usable, log_depth - scale[:, None, None, None], 0)
-    count = np.maximum(usable.sum(0), 1)
-    mean = log_depth.sum(0) / count
-    variance = np.where(usable, (log_depth - mean) ** 2, 0).sum(0) / count
-    agreement = 1 / (1 + variance / SPREAD_AT_HALF_CONFIDENCE**2)
-    return (usable.mean(0) * agreement).astype(np.float32)
+        common -= common.mean(0)
+        log_depth -= np.median(common, axis=1, overwrite_input=True)[:, None]
+        log_depth *= usable
+    count = usable.sum(0)
+    log_depth -= log_depth.sum(0) / count
+    log_depth *= log_depth
+    log_depth *= usable
+    variance = log_depth.sum(0) / count
+    confidence = np.zeros(valid.shape[1:], np.float32)
+    confidence[somewhere] = count / len(points) / (1 + variance / SPREAD_AT_HALF_CONFIDENCE**2)
+    return confidence
 
 
 def solve_camera(points: np.ndarray, valid: np.ndarray) -> Camera | None:

@@ -201,15 +201,35 @@ def choose_seed(xyz: Tensor, mask: Tensor) -> SeedChoice:
         xyz: (k, b, t, l, H, W, 3) from `Samples`.
         mask: (b, t, l, H, W) bool from `Samples`.
     """
+    seeds = len(xyz)
     if not mask.any():
-        return SeedChoice(0, [0.0] * len(xyz), [0.0] * len(xyz))
-    points = xyz[:, mask]  # (k, points, 3)
-    ordered = points.sort(0).values
-    consensus = (ordered[(len(points) - 1) // 2] + ordered[len(points) // 2]) / 2
-    depth = consensus[:, 2].median().clamp(min=1e-6)
-    disagreement = (points - consensus).norm(dim=-1).median(-1).values / depth
-    z = xyz[..., 2]
-    swapped = (z[:, :, :, 1:] < z[:, :, :, :-1] * (1 - ORDER_SLACK))[:, mask[:, :, 1:]]
-    violations = swapped.float().mean(-1) if swapped.shape[-1] else torch.zeros(len(xyz))
-    score = disagreement.cpu() + violations.cpu()
-    return SeedChoice(int(score.argmin()), disagreement.tolist(), violations.tolist())
+        return SeedChoice(0, [0.0] * seeds, [0.0] * seeds)
+    disagreement = _disagreement(xyz.flatten(1, -2), mask.flatten().nonzero()[:, 0])
+    z, swapped = xyz[..., 2], torch.zeros(seeds)
+    for layer in range(1, mask.shape[2]):
+        behind = z[:, :, :, layer] < z[:, :, :, layer - 1] * (1 - ORDER_SLACK)
+        swapped += (behind & mask[:, :, layer]).flatten(1).sum(1)
+    violations = swapped / mask[:, :, 1:].sum().clamp(min=1)
+    return SeedChoice(int((disagreement + violations).argmin()), disagreement.tolist(), violations.tolist())
+
+
+def _disagreement(points: Tensor, index: Tensor) -> Tensor:
+    """`SeedChoice.disagreement` (k,) of the points (k, n, 3) that `index` lists."""
+    if len(points) == 1:
+        return torch.zeros(1)
+    distances, depths = [], []
+    for part in index.split(1 << 16):  # as many as stay in the processor's cache
+        axes = points[:, part].movedim(-1, 0).contiguous()
+        medians = [_median_of_few(axis) for axis in axes]
+        distances.append(sum((axis - median).square() for axis, median in zip(axes, medians, strict=True)).sqrt())
+        depths.append(medians[2])
+    return torch.cat(distances, -1).median(-1).values / torch.cat(depths).median().clamp(min=1e-6)
+
+
+def _median_of_few(values: Tensor) -> Tensor:
+    """The median (n,) over the first axis of (k, n), by a sorting network: a sort per column takes far longer."""
+    rows, k = list(values), len(values)
+    for last in range(k - 1, 0, -1):
+        for j in range(last):
+            rows[j], rows[j + 1] = torch.minimum(rows[j], rows[j + 1]), torch.maximum(rows[j], rows[j + 1])
+    return (rows[(k - 1) // 2] + rows[k // 2]) / 2

@@ -9,7 +9,6 @@ from worldtracing.camera import Camera
 from worldtracing.layers import (
     COLLAPSE_TOLERANCE,
     confidence_from_seeds,
-    depth_order,
     drop_collapsed,
     order_violations,
     resample_layers,
@@ -45,11 +44,21 @@ def test_sorting_keeps_each_rays_valid_points_and_orders_them(seed):
         assert not new_points[here][~new_valid[here]].any()
 
 
-def test_confidence_can_follow_the_sorted_points():
-    points, valid = stack(3.0, 1.0, np.nan)
-    order = depth_order(points, valid)
-    confidence = np.broadcast_to(np.array([0.3, 0.1, 0.0])[:, None, None], valid.shape)
-    np.testing.assert_allclose(np.take_along_axis(confidence, order, 0)[:, 0, 0], [0.1, 0.3, 0.0])
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_sorting_is_a_stable_sort_of_every_ray(seed):
+    """Also of ties and NaN, with the invalid layers last, and of an array that is not in C order."""
+    rng = np.random.default_rng(seed)
+    points = rng.integers(-2, 4, (3, 4, 3, 5)).astype(np.float32)
+    points[rng.random(points.shape) < 0.1] = np.nan
+    points, valid = np.moveaxis(points, 0, -1)[:, :, ::-1], rng.random((4, 3, 5)) < 0.7
+    order = np.argsort(np.where(valid, points[..., 2], np.inf), axis=0, kind="stable")
+    expected = np.take_along_axis(valid, order, 0)
+    new_points, new_valid = sort_layers(points, valid)
+    np.testing.assert_array_equal(new_valid, expected)
+    np.testing.assert_array_equal(
+        new_points, np.where(expected[..., None], np.take_along_axis(points, order[..., None], 0), 0)
+    )
 
 
 def test_order_violations_count_only_pairs_of_valid_layers():
@@ -104,6 +113,25 @@ def test_confidence_does_not_depend_on_the_unit():
     np.testing.assert_allclose(confidence, confidence_from_seeds(points * 1000, valid), atol=1e-4)
     assert (confidence >= 0).all()
     assert (confidence <= 1).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_confidence_is_its_formula(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-0.5, 4, (rng.integers(2, 5), 2, 3, 4, 3)).astype(np.float32)
+    points[rng.random(points.shape) < 0.05] = np.nan
+    valid = rng.random(points.shape[:-1]) < 0.8
+    usable = valid & (points[..., 2] > 0)
+    log_depth = np.where(usable, np.log(np.where(usable, points[..., 2], 1).astype(np.float64)), np.nan)
+    if usable.all(0).any():
+        common = log_depth[:, usable.all(0)]
+        log_depth -= np.median(common - common.mean(0), axis=1)[:, None, None, None]
+    expected = np.zeros(valid.shape[1:])
+    for pixel in np.argwhere(usable.any(0)):
+        here = (slice(None), *pixel)
+        expected[tuple(pixel)] = usable[here].mean() / (1 + np.nanvar(log_depth[here]) / 0.05**2)
+    np.testing.assert_allclose(confidence_from_seeds(points, valid), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_confidence_counts_the_seeds_in_which_a_layer_exists():

@@ -64,13 +64,16 @@ def repair_layers(points: np.ndarray, mask: np.ndarray) -> Layers:
         points: (S, L, H, W, 3) float32 from the sampler.
         mask: (L, H, W) bool, where there was something to trace.
     """
-    repaired, violations = [], []
-    for xyz in points:
-        valid = mask & np.isfinite(xyz).all(-1) & (xyz[..., 2] > 0)
-        xyz = np.where(valid[..., None], xyz, np.float32(0))
+    repaired, violations = np.empty_like(points), []
+    kept = np.empty(points.shape[:-1], bool)
+    for k, xyz in enumerate(points):
+        valid = mask & (xyz[..., 2] > 0)
+        for axis in range(3):
+            valid &= np.isfinite(xyz[..., axis])
         violations.append(order_violations(xyz, valid))
-        repaired.append(sort_layers(*drop_collapsed(*sort_layers(xyz, valid))))
-    return Layers(np.stack([p for p, _ in repaired]), np.stack([v for _, v in repaired]), violations)
+        ordered = sort_layers(xyz, valid)
+        repaired[k], kept[k] = sort_layers(*drop_collapsed(*ordered))  # the second time closes the gaps
+    return Layers(repaired, kept, violations)
 
 
 def check_points(pictures: Sequence[Layers]) -> None:

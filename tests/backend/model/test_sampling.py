@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -169,6 +170,22 @@ def test_seed_that_the_others_agree_with_is_chosen():
     assert choice.best == 2
     assert choice.order_violations[3] > 0.9 > 0.1 > choice.order_violations[2]
     assert choice.disagreement[0] > 0.1 > choice.disagreement[2]
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4, 7])
+def test_the_choice_is_its_formula(seeds):
+    generator = torch.Generator().manual_seed(seeds)
+    xyz = 1 + torch.rand(seeds, 2, 1, 3, 6, 5, 3, generator=generator)
+    mask = trusted_layers(torch.rand(2, 1, 3, 6, 5, generator=generator) < 0.8)
+    points = xyz[:, mask]
+    consensus = torch.from_numpy(np.median(points.numpy(), axis=0))
+    distance = (points - consensus).norm(dim=-1).median(-1).values / consensus[:, 2].median()
+    z = xyz[..., 2]
+    swapped = (z[:, :, :, 1:] < 0.99 * z[:, :, :, :-1])[:, mask[:, :, 1:]].float().mean(-1)
+    choice = choose_seed(xyz, mask)
+    torch.testing.assert_close(torch.tensor(choice.disagreement), distance)
+    torch.testing.assert_close(torch.tensor(choice.order_violations), swapped)
+    assert choice.best == int((distance + swapped).argmin())
 
 
 def test_choice_without_points_or_rivals(scene):
