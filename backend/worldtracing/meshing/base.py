@@ -74,7 +74,7 @@ class MeshOptions:
     extra: Mapping = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        limits = {"faces": (100, 2_000_000), "texture_size": (64, 8192), "resolution": (16, 512), "seed": (0, 1 << 62)}
+        limits = {"faces": (100, 2_000_000), "texture_size": (64, 8192), "resolution": (16, 384), "seed": (0, 1 << 62)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
