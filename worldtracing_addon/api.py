@@ -25,6 +25,8 @@ from .client import session
 from .core.engines import known_engines
 from .core.jobs import JobState
 from .core.settings import TraceSettings
+from .results import *  # noqa: F403
+from .results import __all__ as _RESULTS
 from .scene import build, camera, merged, render, view
 from .scene.photo import load_image
 from .scene.worlds import WorldObjects, active_world, set_layer_inputs, worlds
@@ -37,7 +39,6 @@ __all__ = [
     "WorldTracingError",
     "active_world",
     "add_orbit_camera",
-    "build_from_file",
     "engines",
     "look_through",
     "make_point_cloud",
@@ -52,6 +53,7 @@ __all__ = [
     "start_trace",
     "trace_world",
     "worlds",
+    *_RESULTS,
 ]
 
 
@@ -109,19 +111,6 @@ def trace_world(
     if state.status == "cancelled":
         raise Cancelled
     return trace.world
-
-
-def build_from_file(
-    path: str | Path, *, scene: bpy.types.Scene | None = None, photo: bpy.types.Image | None = None
-) -> WorldObjects:
-    """Build, or build again, the world of a saved .safetensors file.
-
-    Raises:
-        WorldTracingError: WT-IO-READ and its kin where the file is not a world, WT-SCENE-EMPTY.
-    """
-    world = LayeredWorld.load(path)
-    name = world.metadata.get("image") or Path(path).stem
-    return build.build_world(scene or bpy.context.scene, world, name=name, photo=photo, source=str(path))
 
 
 def remove_world(world: WorldObjects) -> None:

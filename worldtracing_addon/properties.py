@@ -1,16 +1,20 @@
-"""What the panel edits (saved with the scene) and what it shows of the running trace (reset when a file is opened)."""
+"""What the panel edits: the choices for the next trace, saved with the scene."""
 
 from __future__ import annotations
 
-from math import degrees
+from collections.abc import Mapping
+from math import degrees, radians
+from typing import Any
 from zlib import crc32
 
 import bpy
 
+from ..backend.worldtracing.engines.base import EngineInfo
 from ..backend.worldtracing.engines.wt_dit_weights import models_of
 from ..backend.worldtracing.weights.catalogue import RELEASED
 from .client import session
-from .core.engines import known_engines, local_engines
+from .core.engines import engine_info, known_engines, local_engines
+from .core.quality import OWN_STEPS
 from .core.settings import TraceSettings
 
 MODES = (
@@ -19,8 +23,7 @@ MODES = (
 )
 
 AUTOMATIC = "auto"
-WT_DIT = "wt-dit"
-"""The engine with a model, which has options of its own."""
+MAX_INT = 2**31 - 1  # of Blender's number fields
 
 MODELS = (
     (AUTOMATIC, "Automatic", "The first model for the mode whose weights are in the weights folder"),
@@ -70,7 +73,12 @@ class WT_Settings(bpy.types.PropertyGroup):
         name="Mask",
         description="White where the object is. Empty: the photo's alpha, or the foreground is found by itself",
     )
-    engine_name: bpy.props.StringProperty(default=TraceSettings.engine, options={"HIDDEN"})
+    engine_name: bpy.props.StringProperty(
+        name="Engine Name",
+        description="The engine's name, which outlives a machine that does not have it",
+        default=TraceSettings.engine,
+        options={"HIDDEN"},
+    )
     engine: bpy.props.EnumProperty(
         name="Engine",
         description="What turns the photo into layers. Engines of another backend Python appear after its first trace",
@@ -96,18 +104,18 @@ class WT_Settings(bpy.types.PropertyGroup):
     model: bpy.props.EnumProperty(name="Model", description="The trained network", items=MODELS)
     steps: bpy.props.IntProperty(
         name="Steps",
-        description="Sampler steps. Fewer are quicker and less exact",
-        default=20,
-        min=1,
+        description="Sampler steps; fewer are quicker and less exact. 0 takes as many as the model is meant for",
+        default=OWN_STEPS,
+        min=0,
         max=20,
     )
     seeds: bpy.props.IntProperty(
         name="Seeds",
-        description="How many guesses to make, beginning with the seed. The best one is built, all are saved",
+        description="How many guesses of what is hidden to make, beginning with the seed. "
+        "The one that suits best is shown, all can be picked afterwards",
         default=1,
         min=1,
-        max=16,
-        soft_max=4,
+        max=8,
     )
     precision: bpy.props.EnumProperty(
         name="Precision", description="Number format that the network computes in", items=PRECISIONS
@@ -139,48 +147,46 @@ class WT_Settings(bpy.types.PropertyGroup):
             resolution=self.resolution,
             fov_degrees=degrees(self.fov) if self.use_fov else None,
             match_photo=self.match_photo,
-            extra=self._model_options() if self.engine_name == WT_DIT else {},
+            extra=self._engine_options(),
         )
 
-    def _model_options(self) -> dict:
-        chosen = {"model": self.model, "steps": self.steps, "seeds": self.seeds, "precision": self.precision}
-        return {name: value for name, value in chosen.items() if value != AUTOMATIC}
+    def use(self, settings: Mapping[str, Any]) -> list[str]:
+        """Take over what `scene.origin.world_settings` tells of a trace.
+
+        Returns what could not be: choices that this panel does not offer, by name.
+        """
+        plain = {name: settings[name] for name in ("mode", "resolution") if settings.get(name) is not None}
+        defaults = {"model": AUTOMATIC, "steps": OWN_STEPS, "seeds": 1, "precision": AUTOMATIC}
+        left = []
+        for name, value in {**defaults, **plain, **settings.get("extra", {})}.items():
+            try:
+                setattr(self, name, value) if name in (*plain, *defaults) else left.append(name)
+            except TypeError:  # a model of another version, or a list of seeds
+                left.append(name)
+        self.engine_name = settings.get("engine") or self.engine_name
+        self.seed = min(settings.get("seed", self.seed), MAX_INT)
+        fov = settings.get("fov_degrees")
+        self.use_fov = fov is not None
+        if fov is not None:
+            self.fov = radians(fov)
+        return left
+
+    def engine_info(self) -> EngineInfo | None:
+        """What the chosen engine says of itself; None where it is not installed here."""
+        return engine_info(self.engine_name, session.worker_engines())
+
+    def _engine_options(self) -> dict:
+        """The engine's own options, as far as they were chosen."""
+        info = self.engine_info()
+        if info is None:
+            return {}
+        chosen = {"model": self.model, "steps": self.steps, "precision": self.precision}
+        own = {name: chosen[name] for name in chosen if name in info.options}
+        extra = {name: value for name, value in own.items() if value not in (AUTOMATIC, OWN_STEPS)}
+        return {**extra, "seeds": self.seeds} if info.draws_noise and self.seeds > 1 else extra
 
 
-class WT_Job(bpy.types.PropertyGroup):
-    """WindowManager.world_tracing_job: what the panel shows of the trace under way and the last error."""
-
-    running: bpy.props.BoolProperty()
-    cancel_requested: bpy.props.BoolProperty()
-    text: bpy.props.StringProperty()
-    fraction: bpy.props.FloatProperty(min=0, max=1)
-    error_code: bpy.props.StringProperty()
-    error_message: bpy.props.StringProperty()
-    error_fix: bpy.props.StringProperty()
-
-    def reset(self) -> None:
-        """Show neither a trace nor an error. SKIP_SAVE does not keep these values out of saved files."""
-        self.running = self.cancel_requested = False
-        self.text, self.fraction = "", 0.0
-        self.show_error(None)
-
-    def show_error(self, error) -> None:
-        """Keep a WorldTracingError for the panel; None clears it."""
-        self.error_code = error.code if error else ""
-        self.error_message = error.message if error else ""
-        self.error_fix = error.fix if error else ""
-
-
-CLASSES = (WT_Settings, WT_Job)
-
-
-_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
-
-
-def reset_jobs() -> None:
-    """No trace runs: another file was opened, which may have been saved in mid-trace, or the add-on was switched on."""
-    for manager in getattr(bpy.data, "window_managers", ()):  # bpy.data is restricted while Blender starts
-        manager.world_tracing_job.reset()
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory((WT_Settings,))
 
 
 def _load_engines() -> None:
@@ -191,14 +197,11 @@ def _load_engines() -> None:
 def register() -> None:
     _register_classes()
     bpy.types.Scene.world_tracing = bpy.props.PointerProperty(type=WT_Settings)
-    bpy.types.WindowManager.world_tracing_job = bpy.props.PointerProperty(type=WT_Job, options={"SKIP_SAVE"})
-    reset_jobs()
     bpy.app.timers.register(_load_engines)
 
 
 def unregister() -> None:
     if bpy.app.timers.is_registered(_load_engines):
         bpy.app.timers.unregister(_load_engines)
-    del bpy.types.WindowManager.world_tracing_job
     del bpy.types.Scene.world_tracing
     _unregister_classes()

@@ -7,12 +7,22 @@ from importlib import import_module
 MODULES = (
     ".preferences",
     ".properties",
+    ".state",
+    ".world_properties",
+    ".thumbnails",
+    ".history",
     ".trace",
     ".scene.migration",
+    ".ops.running",
     ".ops.trace",
+    ".ops.errors",
+    ".ops.batch",
+    ".ops.history",
     ".ops.world",
     ".ops.layers",
     ".ui.panels",
+    ".ui.world_panels",
+    ".ui.history_panel",
 )
 
 

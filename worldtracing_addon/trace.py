@@ -18,7 +18,7 @@ from ..backend.worldtracing.errors import WorldTracingError
 from ..backend.worldtracing.files import write_error
 from ..backend.worldtracing.worker.serve import busy
 from ..backend.worldtracing.world import LayeredWorld
-from . import preferences, properties
+from . import preferences, saved, state
 from .client import session
 from .client.job import TraceJob
 from .core.jobs import JobState
@@ -60,10 +60,17 @@ class Trace:
         settings: TraceSettings,
         output: Path | None,
         worker_settings: WorkerSettings,
+        before_build: Callable[[], None] = lambda: None,
     ) -> None:
+        """
+        Args:
+            before_build: called when the world is about to be built.
+
+        Raises:
+            WorldTracingError: those of `api.start_trace`.
+        """
         global _running
-        running = _running and _running()
-        if running is not None and not running.state.finished:
+        if is_tracing():
             raise busy()
         self.name = image.name
         self.world: WorldObjects | None = None
@@ -73,10 +80,12 @@ class Trace:
         self.notes: list[str] = []
         self._image_uid, self._scene_uid = image.session_uid, scene.session_uid
         self._settings, self._worker_settings = settings, worker_settings
-        self._output = (output or _default_output(image, scene)).absolute()
+        self._output = (output or saved.result_file(image, scene, settings, mask)).absolute()
+        self._output_existed = self._output.exists()
         pixels, mask_pixels = read_pixels(image), read_pixels(mask) if mask else None
         self._folder = _new_folder()
         self._handoff: Future = in_background(write_handoff, self._folder / "photo.safetensors", pixels, mask_pixels)
+        self._before_build = before_build
         self._job: TraceJob | None = None
         self._upright: Future | None = None
         self._loaded: Future | None = None
@@ -87,12 +96,13 @@ class Trace:
     def __del__(self) -> None:
         self.abandon()
 
-    def poll(self) -> JobState:
+    def poll(self, wait_for_user: bool = True) -> JobState:
         """Move on as far as possible without waiting; builds the world when the worker is done.
 
-        While Blender renders, or an object is in Edit Mode, the world waits: neither allows for new objects.
+        While Blender renders, or an object is in Edit Mode, the world waits, unless told not to: neither allows for
+        new objects.
         """
-        return self._poll(_obstacle())
+        return self._poll(_obstacle() if wait_for_user else None)
 
     def wait(self, on_progress: Callable[[JobState], None] | None = None) -> JobState:
         """Poll until finished; timers do not fire without a window, so this pumps by itself.
@@ -100,7 +110,7 @@ class Trace:
         Whatever `on_progress` raises, Ctrl-C included, ends the trace and goes on to the caller.
         """
         try:
-            while not self._poll(None).finished:
+            while not self.poll(wait_for_user=False).finished:
                 if on_progress is not None:
                     on_progress(self.state)
                 time.sleep(POLL_SECONDS)
@@ -162,6 +172,8 @@ class Trace:
 
     def _finish(self, state: JobState) -> None:
         self.state = state
+        if state.status == "cancelled" and not self._output_existed:
+            saved.discard_seeds(self._output, self._settings)
         for task in (self._handoff, self._upright):
             if task is not None:  # at once if it is done, else when it has written its file
                 task.add_done_callback(lambda _, folder=self._folder: shutil.rmtree(folder, ignore_errors=True))
@@ -207,6 +219,7 @@ class Trace:
                     "Open the photo again where you need it in full size.",
                 )
             )
+        self._before_build()
         before = find_traced(scene, self.name, photo_id(image))
         self.uses_camera = before is None or scene.camera is None or scene.camera == before.camera
         self.world = self._build_with(scene, world, image)
@@ -237,9 +250,16 @@ class Trace:
             if copy is not None:
                 bpy.data.images.remove(copy)
             raise
+        saved.finish(built, world.metadata, self._output)
         if image is not None:
             remove_unused_upright(image)
         return built
+
+
+def is_tracing() -> bool:
+    """Whether a trace is under way."""
+    running = _running and _running()
+    return running is not None and not running.state.finished
 
 
 def abandon_running() -> None:
@@ -275,17 +295,6 @@ def _new_folder() -> Path:
         raise write_error(bpy.app.tempdir, error) from error
 
 
-def _default_output(image: bpy.types.Image, scene: bpy.types.Scene) -> Path:
-    """The file of the photo's world in the results folder: its own one where it was traced before, else a new one."""
-    folder = preferences.results_folder()
-    before = find_traced(scene, image.name, photo_id(image))
-    if before is not None and before.root is not None:
-        own = Path(bpy.path.abspath(before.root.get("wt_file", "")))
-        if own.parent == folder and own.is_file():
-            return own
-    return preferences.new_result(folder, image.name)
-
-
 def _find(blocks, session_uid: int):
     return next((block for block in blocks if block.session_uid == session_uid), None)
 
@@ -293,7 +302,7 @@ def _find(blocks, session_uid: int):
 @bpy.app.handlers.persistent
 def _on_file_opened(*_) -> None:
     abandon_running()
-    properties.reset_jobs()
+    state.reset()
 
 
 def register() -> None:

@@ -27,13 +27,17 @@ def settings(photo):
 
 
 def test_the_panels_choices_become_the_engines_options(settings):
-    assert settings.trace_settings().extra == {}
+    settings.engine = "silhouette"
     settings.model, settings.steps, settings.seeds, settings.precision = "r75b", 8, 4, "fast"
-    assert settings.trace_settings().extra == {}  # the engine without a model has none of them
+    assert settings.trace_settings().extra == {}  # the engine without noise or a model has none of them
+    settings.engine = "wt-bundled"
+    assert settings.trace_settings().extra == {"steps": 8, "seeds": 4}
     settings.engine = "wt-dit"
     assert settings.trace_settings().extra == {"model": "r75b", "steps": 8, "seeds": 4, "precision": "fast"}
     settings.model = settings.precision = "auto"
     assert settings.trace_settings().extra == {"steps": 8, "seeds": 4}
+    settings.steps, settings.seeds = 0, 1
+    assert settings.trace_settings().extra == {}  # as many as the model is meant for
 
 
 def test_models_of_clips_are_not_offered(settings):

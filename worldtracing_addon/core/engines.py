@@ -27,6 +27,11 @@ def known_engines(worker_entries: Iterable[Mapping[str, Any]]) -> list[EngineInf
     return list(found.values())
 
 
+def engine_info(name: str, worker_entries: Iterable[Mapping[str, Any]]) -> EngineInfo | None:
+    """What the engine called `name` says of itself; None where it is not known here."""
+    return next((info for info in known_engines(worker_entries) if info.name == name), None)
+
+
 def _infos(entries: Iterable[Mapping[str, Any]]) -> Iterator[EngineInfo]:
     names = {field.name for field in fields(EngineInfo)}
     for entry in entries:

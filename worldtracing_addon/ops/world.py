@@ -1,4 +1,4 @@
-"""What an artist does with the traced world that the panel shows."""
+"""What an artist does with the traced world that the panel shows, and quality presets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
-from ..scene.layer_group import DISPLAYS
+from ..core.quality import QUALITIES, choices
 from ..scene.worlds import WorldObjects, active_world
 
 
@@ -28,28 +28,62 @@ class WorldOperator:
         return {"FINISHED"}
 
 
-class WT_OT_set_display(WorldOperator, bpy.types.Operator):
-    """Show all layers of the world as points, or as surfaces with one face per pixel"""
+class WT_OT_set_quality(bpy.types.Operator):
+    """Set steps, seeds and resolution, as far as the engine has them"""
 
-    bl_idname = "wt.set_display"
-    bl_label = "Set Display"
+    bl_idname = "wt.set_quality"
+    bl_label = "Set Quality"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
 
-    display: bpy.props.EnumProperty(name="Display", items=[(name, name, "") for name in DISPLAYS])
+    quality: bpy.props.EnumProperty(
+        name="Quality",
+        description="How much time a trace may take for the sake of its result",
+        items=[(name, quality.label, quality.description) for name, quality in QUALITIES.items()],
+    )
 
-    def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
-        api.set_layers(world, Display=self.display)
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return QUALITIES[properties.quality].description
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.world_tracing
+        info = settings.engine_info()
+        for name, value in (choices(QUALITIES[self.quality], info) if info else {}).items():
+            setattr(settings, name, value)
+        return {"FINISHED"}
 
 
-class WT_OT_set_lit(WorldOperator, bpy.types.Operator):
-    """Let the scene's lights shine on the world, or show the photo's own colors"""
+class WT_OT_show_world(bpy.types.Operator):
+    """Show this world, leave out the scene's other traced worlds, and look through its camera"""
 
-    bl_idname = "wt.set_lit"
-    bl_label = "Set Lit"
+    bl_idname = "wt.show_world"
+    bl_label = "Show World"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
 
-    lit: bpy.props.BoolProperty(name="Lit")
+    world_id: bpy.props.StringProperty(name="World", description="The id of the world to show", options={"HIDDEN"})
 
-    def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
-        api.set_layers(world, Lit=self.lit)
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        world = next((world for world in api.worlds(context.scene) if world.id == self.world_id), None)
+        if world is None:
+            self.report({"WARNING"}, "This world is not in the scene any more")
+            return {"CANCELLED"}
+        api.show_only(world)
+        if world.camera is not None:
+            api.look_through(context, world)
+        context.view_layer.objects.active = world.root
+        return {"FINISHED"}
+
+
+class WT_OT_pick_seed(WorldOperator, bpy.types.Operator):
+    """Show this guess of what the photo hides; all else in the scene stays as it is"""
+
+    bl_idname = "wt.pick_seed"
+    bl_label = "Pick Seed"
+
+    seed: bpy.props.StringProperty(name="Seed", description="The seed to show", options={"HIDDEN"})  # beyond 2**31
+
+    def change(self, _context: bpy.types.Context, world: WorldObjects) -> None:
+        api.pick_seed(world, int(self.seed))
 
 
 class WT_OT_look_through(WorldOperator, bpy.types.Operator):
@@ -89,5 +123,12 @@ class WT_OT_remove_world(WorldOperator, bpy.types.Operator):
 
 
 register, unregister = bpy.utils.register_classes_factory(
-    (WT_OT_set_display, WT_OT_set_lit, WT_OT_look_through, WT_OT_match_photo, WT_OT_remove_world)
+    (
+        WT_OT_set_quality,
+        WT_OT_show_world,
+        WT_OT_pick_seed,
+        WT_OT_look_through,
+        WT_OT_match_photo,
+        WT_OT_remove_world,
+    )
 )

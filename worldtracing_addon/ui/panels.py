@@ -1,24 +1,15 @@
-"""The sidebar tab "World Tracing" in the 3D viewport. Panels draw, nothing else."""
+"""The sidebar tab "World Tracing" in the 3D viewport: what to trace and how. Panels draw, nothing else."""
 
 from __future__ import annotations
-
-from textwrap import wrap
 
 import bpy
 
 from ..core.fixes import fix_for
-from ..properties import WT_DIT
-from ..scene.render import matches_photo
-from ..scene.worlds import active_world
+from ..core.quality import QUALITIES, choices, has_resolution
+from .common import SidebarPanel, draw_text, split
 
 
-class _SidebarPanel:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "World Tracing"
-
-
-class WT_PT_trace(_SidebarPanel, bpy.types.Panel):
+class WT_PT_trace(SidebarPanel, bpy.types.Panel):
     bl_label = "Trace World"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -26,33 +17,41 @@ class WT_PT_trace(_SidebarPanel, bpy.types.Panel):
         settings = context.scene.world_tracing
         job = context.window_manager.world_tracing_job
         layout.row().prop(settings, "mode", expand=True)
-        layout.template_ID(settings, "image", open="image.open")
+        layout.template_ID_preview(settings, "image", open="image.open", rows=3, cols=4)
         button = layout.row()
         button.scale_y = 1.5
         button.operator("wt.trace_world", icon="PLAY")
         if job.running:
             _draw_progress(layout, job)
         if job.error_code:
-            _draw_error(layout, job, context.region.width, settings.mask is not None)
+            _draw_error(layout, context, job, settings.mask is not None)
 
 
-class WT_PT_options(_SidebarPanel, bpy.types.Panel):
+class WT_PT_options(SidebarPanel, bpy.types.Panel):
     bl_label = "Options"
     bl_parent_id = "WT_PT_trace"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = split(self.layout)
         settings = context.scene.world_tracing
+        info = settings.engine_info()
         layout.prop(settings, "engine")
-        if settings.engine_name == WT_DIT:
-            for name in ("model", "steps", "seeds", "precision"):
-                layout.prop(settings, name)
-        else:  # networks have an input size of their own
-            layout.prop(settings, "resolution")
-        layout.prop(settings, "seed")
+        if info is not None:
+            _draw_quality(layout, settings, info)
+            for name in ("model", "steps", "precision"):
+                if name in info.options:
+                    layout.prop(settings, name)
+            if has_resolution(info):
+                layout.prop(settings, "resolution")
+        noisy = info is not None and info.draws_noise
+        column = layout.column(align=True)
+        column.enabled = noisy
+        column.prop(settings, "seed")
+        column.prop(settings, "seeds")
+        if not noisy:
+            draw_text(layout, context, "This engine draws no noise: every seed gives the same world", icon="INFO")
+        layout.separator()
         layout.prop(settings, "mask")
         row = layout.row(heading="Field of View")
         row.prop(settings, "use_fov", text="")
@@ -62,33 +61,33 @@ class WT_PT_options(_SidebarPanel, bpy.types.Panel):
         layout.prop(settings, "match_photo")
 
 
-class WT_PT_world(_SidebarPanel, bpy.types.Panel):
-    bl_label = "Traced World"
+class WT_PT_batch(SidebarPanel, bpy.types.Panel):
+    bl_label = "Batch"
     bl_parent_id = "WT_PT_trace"
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        world = active_world(context)
-        if world is None:
-            layout.label(text="Nothing is traced yet")
+        job = context.window_manager.world_tracing_job
+        layout.operator("wt.trace_folder", text="Trace Folder...", icon="FILE_FOLDER")
+        if not job.failures:
             return
-        layout.label(text=world.name, icon="OUTLINER_OB_EMPTY")
-        row = layout.row(align=True)
-        row.operator("wt.set_display", text="Points", icon="OUTLINER_OB_POINTCLOUD").display = "Points"
-        row.operator("wt.set_display", text="Surface", icon="OUTLINER_OB_SURFACE").display = "Surface"
-        row = layout.row(align=True)
-        row.operator("wt.set_lit", text="Unlit", icon="SHADING_TEXTURE").lit = False
-        row.operator("wt.set_lit", text="Lit", icon="LIGHT_SUN").lit = True
-        column = layout.column(align=True)
-        for layer in world.layers:
-            line = column.row(align=True)
-            line.label(text=layer.name, icon="POINTCLOUD_DATA")
-            line.prop(layer, "hide_viewport", text="", emboss=False)
-            line.prop(layer, "hide_render", text="", emboss=False)
-        row = layout.row(align=True)
-        row.operator("wt.look_through", icon="CAMERA_DATA")
-        row.operator("wt.match_photo", icon="COLOR", depress=matches_photo(context.scene))
-        layout.operator("wt.remove_world", icon="TRASH")
+        box = layout.box()
+        row = box.row()
+        row.label(text=f"Failed: {len(job.failures)}", icon="ERROR")
+        row.operator("wt.clear_failures", text="", icon="X", emboss=False)
+        for failure in job.failures[:20]:
+            draw_text(box, context, f"{failure.photo}: {failure.message} {failure.code}")
+        if len(job.failures) > 20:
+            box.label(text=f"and {len(job.failures) - 20} more")
+
+
+def _draw_quality(layout: bpy.types.UILayout, settings, info) -> None:
+    row = layout.row(align=True)
+    for name, quality in QUALITIES.items():
+        wanted = choices(quality, info)
+        chosen = all(getattr(settings, key) == value for key, value in wanted.items())
+        row.operator("wt.set_quality", text=quality.label, depress=chosen).quality = name
 
 
 def _draw_progress(layout: bpy.types.UILayout, job) -> None:
@@ -97,12 +96,10 @@ def _draw_progress(layout: bpy.types.UILayout, job) -> None:
     row.operator("wt.cancel_trace", text="", icon="CANCEL")
 
 
-def _draw_error(layout: bpy.types.UILayout, job, region_width: int, mask_given: bool) -> None:
+def _draw_error(layout: bpy.types.UILayout, context: bpy.types.Context, job, mask_given: bool) -> None:
     box = layout.box()
     box.alert = True
-    characters = max(20, int(region_width / (8 * bpy.context.preferences.system.ui_scale)))
-    for index, line in enumerate(wrap(f"{job.error_message} {job.error_fix}", characters)):
-        box.label(text=line, icon="ERROR" if index == 0 else "BLANK1")
+    draw_text(box, context, f"{job.error_message} {job.error_fix}", icon="ERROR")
     row = box.row()
     row.label(text=job.error_code)
     fix = fix_for(job.error_code, mask_given)
@@ -111,4 +108,4 @@ def _draw_error(layout: bpy.types.UILayout, job, region_width: int, mask_given: 
     row.operator("wt.clear_error", text="", icon="X")
 
 
-register, unregister = bpy.utils.register_classes_factory((WT_PT_trace, WT_PT_options, WT_PT_world))
+register, unregister = bpy.utils.register_classes_factory((WT_PT_trace, WT_PT_options, WT_PT_batch))

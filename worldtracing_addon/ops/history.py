@@ -1,0 +1,127 @@
+"""Saved traces: build one again, take over its settings, show its folder, delete it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ...backend.worldtracing.errors import WorldTracingError
+from .. import api, history
+from ..scene.visibility import set_shown
+
+
+class _SavedTraceOperator:
+    """Works on the saved trace `path`, or without it on the one chosen in the panel."""
+
+    path: bpy.props.StringProperty(
+        name="File",
+        description="The file of the saved trace; without one, that chosen in the history",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.window_manager.world_tracing_job.running:
+            cls.poll_message_set("A trace is running; wait for it or cancel it")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        saved = context.window_manager.world_tracing_history
+        chosen = saved.traces[saved.index].path if saved.index < len(saved.traces) else ""
+        path = bpy.path.abspath(self.path) or chosen
+        if not path:
+            self.report({"WARNING"}, "Choose a trace in the history first")
+            return {"CANCELLED"}
+        try:
+            said = self.work_on(context, Path(path))
+        except WorldTracingError as error:
+            if error.code == "WT-IO-READ":
+                history.refresh()  # it is gone, and should not be offered again
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if said:
+            self.report({"INFO"}, said)
+        return {"FINISHED"}
+
+
+class WT_OT_rebuild_trace(_SavedTraceOperator, bpy.types.Operator):
+    """Build the saved trace again, in the place of the world that was traced from the same photo"""
+
+    bl_idname = "wt.rebuild_trace"
+    bl_label = "Rebuild"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def work_on(self, context: bpy.types.Context, path: Path) -> str:
+        world = api.build_from_file(path, scene=context.scene)
+        set_shown(world, True)
+        if context.scene.camera == world.camera:
+            api.look_through(context, world)
+        return f"Built {world.name} from {path.name}"
+
+
+class WT_OT_use_trace_settings(_SavedTraceOperator, bpy.types.Operator):
+    """Set engine, mode, seed and all other options to those of the saved trace"""
+
+    bl_idname = "wt.use_trace_settings"
+    bl_label = "Use Settings"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def work_on(self, context: bpy.types.Context, path: Path) -> str:
+        left = api.use_settings(context.scene, path)
+        return f"Not offered here, and left as they were: {', '.join(left)}" if left else "Settings taken over"
+
+
+class WT_OT_show_trace_folder(_SavedTraceOperator, bpy.types.Operator):
+    """Open the folder of the saved trace in the system's file manager"""
+
+    bl_idname = "wt.show_trace_folder"
+    bl_label = "Show Folder"
+
+    def work_on(self, _context: bpy.types.Context, path: Path) -> None:
+        if not path.parent.is_dir():
+            raise WorldTracingError(
+                "WT-IO-READ", f"There is no folder {path.parent} any more.", "Trace again, or put the folder back."
+            )
+        bpy.ops.wm.path_open(filepath=str(path.parent))
+
+
+class WT_OT_remove_trace(_SavedTraceOperator, bpy.types.Operator):
+    """Delete the saved trace and its seeds from the disk; worlds built from it stay"""
+
+    bl_idname = "wt.remove_trace"
+    bl_label = "Delete Saved Trace"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            title="Delete Saved Trace",
+            message="Its files are deleted from the disk. This cannot be undone.",
+            confirm_text="Delete",
+            icon="WARNING",
+        )
+
+    def work_on(self, _context: bpy.types.Context, path: Path) -> str:
+        api.remove_saved(path)
+        history.refresh()
+        return f"Deleted {path.name}"
+
+
+class WT_OT_refresh_history(bpy.types.Operator):
+    """Look for saved traces again"""
+
+    bl_idname = "wt.refresh_history"
+    bl_label = "Refresh"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        history.refresh()
+        return {"FINISHED"}
+
+
+register, unregister = bpy.utils.register_classes_factory(
+    (WT_OT_rebuild_trace, WT_OT_use_trace_settings, WT_OT_show_trace_folder, WT_OT_remove_trace, WT_OT_refresh_history)
+)

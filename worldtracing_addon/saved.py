@@ -1,0 +1,151 @@
+"""Saved worlds back in the scene: a trace built again from its file, and another seed in the place of the one shown."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..backend.worldtracing.errors import WorldTracingError
+from ..backend.worldtracing.seeds import read_seeds, seed_file
+from ..backend.worldtracing.tracing import TraceRequest, recorded_settings
+from ..backend.worldtracing.world import LayeredWorld, read_metadata
+from . import preferences
+from .core.settings import TraceSettings
+from .scene import build
+from .scene.camera import TRACED_PICTURE
+from .scene.origin import note_origin, world_result, world_seeds, world_settings
+from .scene.photo import find_upright, photo_id
+from .scene.scale import keep_scale
+from .scene.worlds import KIND, WorldObjects, find_traced
+
+
+def build_saved(
+    path: str | Path,
+    scene: bpy.types.Scene,
+    photo: bpy.types.Image | None = None,
+    warn: Callable[[WorldTracingError], None] | None = None,
+) -> WorldObjects:
+    """Build the world of a file, in the place of the one that was traced from the same photo.
+
+    Args:
+        photo: stands behind the camera; without one the photo's image where this file has it, else the traced pixels.
+        warn: as in `build_world`.
+
+    Raises:
+        WorldTracingError: those of `LayeredWorld.load`, WT-SCENE-EMPTY.
+    """
+    loaded = LayeredWorld.load(path)
+    name = loaded.metadata.get("image") or Path(path).stem
+    photo = photo or _photo_of(loaded.metadata, name)
+    before = find_traced(scene, name, None) if photo is None else None
+    options = build.BuildOptions(use_camera=before is None or _has_camera(scene, before))
+    world = build.build_world(
+        scene, loaded, name=name, photo=photo, source=str(path), replaces=before, options=options, warn=warn
+    )
+    finish(world, loaded.metadata, path)
+    return world
+
+
+def finish(world: WorldObjects, metadata: Mapping[str, Any], result: str | Path) -> None:
+    """What follows every build: note where the world comes from, and keep the length that the artist has set."""
+    note_origin(world, metadata, result)
+    keep_scale(world)
+
+
+def result_file(
+    image: bpy.types.Image, scene: bpy.types.Scene, settings: TraceSettings, mask: bpy.types.Image | None
+) -> Path:
+    """Where the next trace of a photo is saved: a new file, so that earlier traces can be built again.
+
+    Where the photo was last traced with the same settings and neither had a mask, that trace's own file.
+    """
+    folder = preferences.results_folder()
+    before = find_traced(scene, image.name, photo_id(image))
+    if mask is None and before is not None and before.root is not None:
+        own = world_result(before.root)
+        if own.parent == folder and own.is_file() and world_settings(before.root) == _asked(settings):
+            return own
+    return preferences.new_result(folder, image.name)
+
+
+def _asked(settings: TraceSettings) -> dict[str, Any]:
+    """As `world_settings` tells them once the trace is built."""
+    seed, resolution, fov, extra = settings.seed, settings.resolution, settings.fov_degrees, settings.extra
+    asked = recorded_settings(TraceRequest(Path(), seed=seed, resolution=resolution, fov_degrees=fov, extra=extra))
+    return {"engine": settings.engine, "mode": settings.mode, **asked}
+
+
+def discard_seeds(result: Path, settings: TraceSettings) -> None:
+    """Remove what a cancelled trace has written of its seeds."""
+    with contextlib.suppress(WorldTracingError, TypeError, OSError):  # not what `seeds` means to an unknown engine
+        for seed in read_seeds(settings.extra["seeds"], settings.seed) if "seeds" in settings.extra else ():
+            seed_file(result.with_suffix(""), seed).unlink(missing_ok=True)
+
+
+def pick_seed(world: WorldObjects, number: int) -> WorldObjects:
+    """Build another seed of the world's trace in its place; all else stays.
+
+    Raises:
+        WorldTracingError: WT-SCENE-SEED where the trace has no such seed, those of `LayeredWorld.load`.
+    """
+    root = world.root
+    seed = next((seed for seed in world_seeds(root) if seed.number == number), None) if root else None
+    if seed is None:
+        raise WorldTracingError(
+            "WT-SCENE-SEED",
+            f"The world {world.name} was not traced with the seed {number}.",
+            "Pick one of its own seeds, or trace again with this one.",
+        )
+    loaded = LayeredWorld.load(seed.path)
+    photo = world.camera and _background(world.camera)
+    options = build.BuildOptions(use_camera=_has_camera(world.scene, world))
+    build.build_world(
+        world.scene,
+        replace(loaded, metadata=_with_photo(loaded.metadata, world_result(root))),
+        name=world.collection["wt_name"],
+        photo=photo,
+        source=str(seed.path),
+        replaces=world,
+        options=options,
+    )
+    keep_scale(world)
+    return world
+
+
+def _with_photo(metadata: Mapping[str, Any], result: Path) -> dict[str, Any]:
+    """A seed's metadata with what only the trace's result says of the photo; the part of it that was traced, above all.
+
+    Of huge photos, which are scaled while they load, an engine that writes its own seeds does not know that part.
+    """
+    whole: dict[str, Any] = {}
+    with contextlib.suppress(WorldTracingError):  # where it is gone, the seed alone has to do
+        whole = read_metadata(result)
+    crop = {"crop": whole["crop"]} if "crop" in whole else {}
+    return {**whole, **metadata, **crop}
+
+
+def _has_camera(scene: bpy.types.Scene, world: WorldObjects) -> bool:
+    """Whether the scene looks through the world's camera, or through none; another one is the artist's choice."""
+    return scene.camera is None or scene.camera == world.camera
+
+
+def _photo_of(metadata: Mapping[str, Any], name: str) -> bpy.types.Image | None:
+    """The image of the photo that was traced, upright; None where this file has none."""
+    size = tuple(metadata.get("photo_size") or ())
+    for image in bpy.data.images:
+        if image.name == name:
+            upright = find_upright(image, metadata.get("image_sha256"))
+            if upright is not None or tuple(image.size) == size:
+                return upright or image
+    return None
+
+
+def _background(camera: bpy.types.Object) -> bpy.types.Image | None:
+    """The photo behind the matched camera; None where the traced pixels stand in for it."""
+    images = [picture.image for picture in camera.data.background_images if picture.image]
+    return next((image for image in images if image.get(KIND) != TRACED_PICTURE), None)
