@@ -25,6 +25,8 @@ from .client import session
 from .core.engines import known_engines
 from .core.jobs import JobState
 from .core.settings import TraceSettings
+from .editing import *  # noqa: F403
+from .editing import __all__ as _EDITING
 from .results import *  # noqa: F403
 from .results import __all__ as _RESULTS
 from .scene import build, camera, merged, render, view
@@ -53,6 +55,7 @@ __all__ = [
     "start_trace",
     "trace_world",
     "worlds",
+    *_EDITING,
     *_RESULTS,
 ]
 

@@ -20,7 +20,9 @@ MODULES = (
     ".ops.history",
     ".ops.world",
     ".ops.layers",
+    ".ops.views",
     ".ui.panels",
+    ".ui.views_panel",
     ".ui.world_panels",
     ".ui.history_panel",
 )

@@ -80,6 +80,14 @@ def look_through(scene: bpy.types.Scene, camera: bpy.types.Object, transaction: 
     )
 
 
+def copy_camera(transaction: Transaction, camera: bpy.types.Object, name: str) -> bpy.types.Camera:
+    """Data like that of `camera`, called `name`, without its photo."""
+    data = transaction.made(camera.data.copy())
+    data.name = name
+    _clear_backgrounds(data)
+    return data
+
+
 def orbit_camera(scene: bpy.types.Scene, world: WorldObjects, degrees: float) -> bpy.types.Object:
     """A camera like the matched one, led around the world's center; made once and moved after that.
 
@@ -90,9 +98,7 @@ def orbit_camera(scene: bpy.types.Scene, world: WorldObjects, degrees: float) ->
     place = center @ Matrix.Rotation(radians(degrees), 4, "Z") @ center.inverted() @ matched.matrix_basis
     camera = world.object_of("novel_camera")
     with Transaction() as transaction:
-        data = transaction.made(matched.data.copy())
-        data.name = fit_name(world.name, " Novel View")
-        _clear_backgrounds(data)
+        data = copy_camera(transaction, matched, fit_name(world.name, " Novel View"))
         if camera is None:
             camera = transaction.made(bpy.data.objects.new(data.name, data))
             camera[WORLD], camera[KIND] = world.id, "novel_camera"

@@ -6,7 +6,7 @@ import bpy
 
 from .camera import discard_camera_data
 from .transaction import Transaction
-from .worlds import KIND, WORLD, WorldObjects
+from .worlds import ITEM, KIND, WORLD, WorldObjects
 
 COLOR_TAGS = {
     "worlds": "COLOR_05",
@@ -37,6 +37,25 @@ def new_object(
     part = transaction.made(bpy.data.objects.new(name, data))
     part[WORLD], part[KIND] = objects.id, kind
     transaction.link(objects.sub_collection(home), part)
+    return part
+
+
+def new_item(
+    transaction: Transaction,
+    objects: WorldObjects,
+    home: str,
+    name: str,
+    kind: str,
+    item: str,
+    data: bpy.types.ID | None,
+) -> bpy.types.Object:
+    """A new object of a kind that a world can have many of, told apart by `item`.
+
+    It goes into the world's collection of the kind `home`, or where the artist removed that, into the world's.
+    """
+    part = transaction.made(bpy.data.objects.new(name, data))
+    part[WORLD], part[KIND], part[ITEM] = objects.id, kind, item
+    transaction.link(objects.sub_collection(home) or objects.collection, part)
     return part
 
 

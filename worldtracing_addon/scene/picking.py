@@ -1,0 +1,67 @@
+"""Picking points of a world in a 3D viewport; Blender's own ray casts see no point clouds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from ..core.picking import point_under
+from .attributes import read_attribute
+from .objects import ORIGIN, OWNER, shown_objects
+from .points import LAYER, PIXEL, POSITION
+from .worlds import WorldObjects
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A point of a world under the mouse.
+
+    Attributes:
+        part: the layer or lifted object that it belongs to.
+        layer: 0 is the visible surface.
+        pixel: (x, y) in the traced picture, centres at +0.5.
+        place: in scene coordinates.
+    """
+
+    part: bpy.types.Object
+    layer: int
+    pixel: tuple[float, float]
+    place: Vector
+
+
+def pick_in_region(world: WorldObjects, region: bpy.types.Region, data: bpy.types.RegionView3D, place) -> Pick | None:
+    """What lies under `place`, (x, y) in the region of a 3D viewport."""
+    return pick_in_view(world, np.array(data.perspective_matrix), (region.width, region.height), place)
+
+
+def pick_in_view(world: WorldObjects, view: np.ndarray, size: tuple[int, int], place) -> Pick | None:
+    """What a view shows of a world at `place`.
+
+    Args:
+        view: (4, 4) from scene coordinates to clip space.
+        size: (width, height) of the view in pixels.
+        place: (x, y) in pixels from the bottom left.
+    """
+    focal = world.root["wt_K"][0]
+    found: list[tuple[float, Pick]] = []
+    for part in [*world.layers, *shown_objects(world)]:
+        if part.hide_get() or part.hide_viewport:
+            continue
+        positions = read_attribute(part.data, POSITION)
+        depths = positions[:, 1] + part.get(ORIGIN, (0, 0, 0))[1]
+        owners = read_attribute(part.data, OWNER)
+        if owners is not None:
+            depths = np.where(owners == 0, depths, np.nan)  # a point that was lifted is not here any more
+        matrix = np.array(part.matrix_world)
+        clip = view @ matrix
+        index = point_under(positions, depths / focal, clip, size, place)
+        if index < 0:
+            continue
+        spot = part.matrix_world @ Vector(positions[index])
+        depth = float((view @ (*spot, 1))[3])
+        layer, pixel = read_attribute(part.data, LAYER)[index], read_attribute(part.data, PIXEL)[index]
+        found.append((depth, Pick(part, int(layer), tuple(map(float, pixel)), spot)))
+    return min(found, key=lambda item: item[0])[1] if found else None
