@@ -44,7 +44,8 @@ def ground_location(
 def _boxes(scene: bpy.types.Scene) -> list[tuple[np.ndarray, np.ndarray]]:
     """World-space bounding boxes of what a render shows."""
     boxes = []
-    for part in {part for view_layer in scene.view_layers for part in view_layer.objects}:
+    included = {part for view_layer in scene.view_layers for part in view_layer.objects}
+    for part in included - {None}:  # which stands for what was just removed
         if part.type in SOLID and not part.hide_render:
             corners = np.array([part.matrix_world @ Vector(corner) for corner in part.bound_box])
             boxes.append((corners.min(0), corners.max(0)))
