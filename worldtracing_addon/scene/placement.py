@@ -6,6 +6,8 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
+from .visibility import excluded_collections
+
 SOLID = {"MESH", "CURVE", "SURFACE", "META", "FONT", "POINTCLOUD", "VOLUME", "CURVES"}
 GAP = 0.25  # between a world and its neighbor, in widths of the world
 SURROUNDING = 4.0  # an object that holds the world and is so many times larger is its surroundings, not in its way
@@ -44,9 +46,9 @@ def ground_location(
 def _boxes(scene: bpy.types.Scene) -> list[tuple[np.ndarray, np.ndarray]]:
     """World-space bounding boxes of what a render shows."""
     boxes = []
-    included = {part for view_layer in scene.view_layers for part in view_layer.objects}
-    for part in included - {None}:  # which stands for what was just removed
-        if part.type in SOLID and not part.hide_render:
+    hidden = excluded_collections(scene)
+    for part in scene.objects:
+        if part.type in SOLID and not part.hide_render and not hidden.issuperset(part.users_collection):
             corners = np.array([part.matrix_world @ Vector(corner) for corner in part.bound_box])
             boxes.append((corners.min(0), corners.max(0)))
     return boxes
