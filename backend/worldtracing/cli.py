@@ -15,6 +15,7 @@ from .engines import commands as engine_commands
 from .engines.base import ENGINES, MODES, Engine, create_engine
 from .errors import WorldTracingError, last_line
 from .evaluation import commands as evaluation
+from .meshing import commands as meshing
 from .progress import OnProgress, silent
 from .terminal import ProgressBar
 from .tracing import TraceRequest, check_request, trace_photo
@@ -159,7 +160,7 @@ def _trace_one(request: TraceRequest, engine: Engine, target: Path, options: arg
 def _write_trace(
     request: TraceRequest, engine: Engine, target: Path, options: argparse.Namespace, on_progress: OnProgress
 ) -> dict:
-    from .worker.job import check_writable
+    from .files import check_writable
 
     def path(ending: str) -> Path:
         return target.with_name(target.name + ending)
@@ -281,6 +282,8 @@ def _parity(options: argparse.Namespace) -> int:
 COMMANDS = {
     "trace": Command("Trace photos into layered worlds.", _add_trace_arguments, _trace),
     "clip": Command("Trace the frames of a clip.", engine_commands.add_clip_arguments, engine_commands.run_clip),
+    "mesh": Command("Make a textured mesh of a traced world.", meshing.add_mesh_arguments, meshing.run_mesh),
+    "generators": Command("List the mesh generators.", _add_json_argument, meshing.run_generators),
     "engines": Command("List the engines.", _add_json_argument, _engines),
     "doctor": Command("Tell what works on this machine, and the fix for what does not.", _add_json_argument, _doctor),
     "parity": Command("Compare the network with recorded outputs.", _add_parity_arguments, _parity),

@@ -44,6 +44,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Find out before a long trace, not after it, that its result cannot be written.
+
+    Raises:
+        WorldTracingError: WT-IO-WRITE or WT-IO-FULL.
+    """
+    probe = temporary_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 def temporary_path(path: Path, pid: int | None = None) -> Path:
     """Where this process, or process `pid`, writes what is to become `path`.
 

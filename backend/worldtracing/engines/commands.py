@@ -59,7 +59,7 @@ def run_clip(options: argparse.Namespace) -> int:
     """Trace a clip and write its worlds; errors pass as WorldTracingError."""
     from ..cli import output_names
     from ..clip import clip_frames, trace_clip
-    from ..worker.job import check_writable
+    from ..files import check_writable
 
     start = time.perf_counter()
     frames = clip_frames(options.frames)

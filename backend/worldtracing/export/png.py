@@ -20,6 +20,11 @@ def write_png(path: str | Path, rgb: np.ndarray) -> Path:
     Raises:
         WorldTracingError: WT-IO-WRITE, WT-IO-FULL.
     """
+    return write_atomically(path, png_bytes(rgb))
+
+
+def png_bytes(rgb: np.ndarray) -> bytes:
+    """The content of the file that `write_png` writes."""
     height, width, channels = rgb.shape
     color_type = {3: 2, 4: 6}[channels]
     # Each row is stored as its difference from the row above, which compresses photos and depth maps well.
@@ -27,7 +32,7 @@ def write_png(path: str | Path, rgb: np.ndarray) -> Path:
     filtered = np.insert(rows, 0, FILTER_UP, axis=1)
     header = struct.pack(">IIBBBBB", width, height, 8, color_type, 0, 0, 0)  # 8 bit
     chunks = (b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b"")
-    return write_atomically(path, SIGNATURE + b"".join(_chunk(kind, content) for kind, content in chunks))
+    return SIGNATURE + b"".join(_chunk(kind, content) for kind, content in chunks)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -72,7 +72,7 @@ class LayersGenerator:
         on_progress("Unwrapping", 0, 1)
         visibility = Visibility.of(surface.vertices, surface.faces, camera, SEEN_WITHIN * surface.step)
         unwrapped = unwrap(surface.vertices, surface.faces, camera, visibility, options.texture_size)
-        shown = chosen[0] if chosen[0].any() else chosen.any(0)
+        shown = chosen[0] if chosen[0].any() else chosen.any(0)  # where layer 0 is not, the photo shows something else
         base_color = paint(
             surface.vertices, surface.faces, unwrapped, world.rgb, shown, camera, visibility, on_progress
         )

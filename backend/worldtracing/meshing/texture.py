@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..camera import Camera
+from ..editing.pull_push import pull_push
 from ..progress import OnProgress
-from ..regions import erode
+from ..regions import dilate, erode
 from .projection import FeatureView, Visibility, back_project
-from .push_pull import push_pull
 from .raster import rasterize
 from .smoothing import vertex_normals
 from .symmetry import find_symmetries
@@ -43,7 +43,7 @@ def paint(
 
     What the camera sees gets the photo. Hidden places get the photo at their mirror image, where the shape has a
     mirror plane and the camera sees that side; elsewhere the color of the nearest seen surface, spread along the mesh.
-    The three fade into each other, and push-pull fills between the charts.
+    The three fade into each other, and pull-push fills between the charts.
 
     Args:
         vertices: (V, 3) float32, camera frame.
@@ -74,7 +74,7 @@ def paint(
     shot, trust = photo.read(points, normals)
     texture = np.zeros((size, size, 3), np.float32)
     texture[baked] = color + trust[:, None] * (shot - color)
-    texture = push_pull(texture, baked)
+    texture = pull_push(texture, baked)
     opaque = np.full((size, size, 1), 255, np.uint8)
     return np.concatenate([(np.clip(texture, 0, 255) + 0.5).astype(np.uint8), opaque], 2)
 
@@ -85,7 +85,8 @@ class _Photo:
     def __init__(self, rgb: np.ndarray, mask: np.ndarray, camera: Camera, visibility: Visibility) -> None:
         inner = erode(mask, 1)  # pixels on the outline mix object and background
         inner = inner if inner.any() else mask
-        self._view = FeatureView(push_pull(rgb.astype(np.float32), inner), camera)
+        self._view = FeatureView(pull_push(rgb.astype(np.float32), inner), camera)
+        self._shown = dilate(mask, 1)
         self._visibility = visibility
 
     def colors(self, points: np.ndarray) -> np.ndarray:
@@ -97,7 +98,10 @@ class _Photo:
         direction = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
         facing = -(direction * normals).sum(1) / np.maximum(np.linalg.norm(normals, axis=1), 1e-9)
         trust = np.clip((facing - TRUST[0]) / (TRUST[1] - TRUST[0]), 0, 1)
-        trust *= (points[:, 2] > 0) & self._visibility.sees(points) & self._visibility.sees_clearly(points)
+        column, row = np.floor(self._view.camera.project(points)).astype(int).T
+        inside = (row >= 0) & (row < self._shown.shape[0]) & (column >= 0) & (column < self._shown.shape[1])
+        inside[inside] = self._shown[row[inside], column[inside]]
+        trust *= inside & self._visibility.sees(points) & self._visibility.sees_clearly(points)
         return self.colors(points), trust.astype(np.float32)
 
 

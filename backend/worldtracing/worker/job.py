@@ -1,4 +1,4 @@
-"""One trace inside the worker: progress out, cancel in, and every failure turned into an error message."""
+"""One trace or mesh inside the worker: progress out, cancel in, and every failure turned into an error message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..engines.base import Engine, create_engine
 from ..errors import Cancelled, WorldTracingError, last_line
-from ..files import temporary_path, write_error
+from ..files import check_writable, temporary_path
+from ..meshing.making import MeshRequest, make_mesh
 from ..tracing import TraceRequest, trace_photo
 from . import protocol
 
@@ -38,11 +39,12 @@ class Engines:
 
 
 class Job:
-    """A trace request that runs once. `run` belongs to one thread, all else may be called from another."""
+    """A trace or mesh request that runs once. `run` belongs to one thread, all else may be called from another."""
 
     def __init__(self, request: protocol.Request, send: Callable[[protocol.Message], None]) -> None:
         values = dict(request.values)
         self.id = request.id
+        self._type = request.type
         self.output = Path(values.pop("output"))
         self._values = values
         self._send = send
@@ -68,13 +70,13 @@ class Job:
     def run(self, engines: Engines) -> protocol.Message:
         """Do it and return the last message about it: result, cancelled or error."""
         try:
-            return self._trace(engines)
+            return self._mesh() if self._type == "mesh" else self._trace(engines)
         except Cancelled:
             return protocol.cancelled(self.id)
         except WorldTracingError as error:
             return protocol.error(self.id, error)
         except MemoryError as error:
-            return self._failed(error, out_of_memory())
+            return self._failed(error, out_of_memory(self._type))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # an engine may raise anything, SystemExit included, and the worker lives on
@@ -82,7 +84,7 @@ class Job:
 
     def _trace(self, engines: Engines) -> protocol.Message:
         self._on_progress("Loading the engine", 0, 1)
-        request = _trace_request(self._values)
+        request = TraceRequest(**_typed(self._values))
         check_writable(self.output)
         world = trace_photo(request, engines.get(request.engine), self._on_progress)
         self._on_progress("Saving the result", 0, 1)
@@ -94,6 +96,18 @@ class Job:
             "valid_points": int(world.valid.sum()),
             "engine": request.engine,
             "seconds": round(time.monotonic() - self._started, 3),
+        }
+        return protocol.result(self.id, str(self.output), summary)
+
+    def _mesh(self) -> protocol.Message:
+        request = MeshRequest(output=self.output, **_typed(self._values))
+        mesh = make_mesh(request, self._on_progress)
+        summary = {
+            "vertices": len(mesh.vertices),
+            "faces": len(mesh.faces),
+            "generator": request.generator,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "metadata": dict(mesh.metadata),
         }
         return protocol.result(self.id, str(self.output), summary)
 
@@ -115,28 +129,19 @@ class Job:
         return protocol.error(self.id, shown)
 
 
-def _trace_request(values: Mapping) -> TraceRequest:
+def _typed(values: Mapping) -> dict:
     """JSON knows neither paths nor tuples."""
-    convert = {"image": Path, "mask": Path, "intrinsics": tuple}
-    return TraceRequest(**{name: convert.get(name, lambda value: value)(value) for name, value in values.items()})
+    convert = {"image": Path, "mask": Path, "world": Path, "intrinsics": tuple}
+    return {name: convert.get(name, lambda value: value)(value) for name, value in values.items()}
 
 
-def check_writable(path: Path) -> None:
-    """Find out before a long trace, not after it, that its result cannot be written.
-
-    Raises:
-        WorldTracingError: WT-IO-WRITE or WT-IO-FULL.
-    """
-    probe = temporary_path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise write_error(path, error) from error
-
-
-def out_of_memory() -> WorldTracingError:
+def out_of_memory(type: str) -> WorldTracingError:
+    if type == "mesh":
+        return WorldTracingError(
+            "WT-MEM-MESH",
+            "There is not enough memory to make this mesh.",
+            "Choose a smaller volume resolution or texture, or close other programs and try again.",
+        )
     return WorldTracingError(
         "WT-MEM-TRACE",
         "There is not enough memory to trace this photo.",

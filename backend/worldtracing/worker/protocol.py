@@ -16,7 +16,7 @@ from ..errors import WorldTracingError
 
 PROTOCOL_VERSION = 1
 
-CAPABILITIES = ("trace", "cancel", "status", "engines", "free_memory")
+CAPABILITIES = ("trace", "cancel", "status", "engines", "free_memory", "mesh", "generators")
 """What this worker can do beyond hello and shutdown; later ones (clips, several views) are added, never redefined."""
 
 MAX_LINE_BYTES = 1 << 20
@@ -73,6 +73,15 @@ class Request:
 def trace(id: str, image: str, output: str, **options: Any) -> Message:
     """Trace the picture file `image` into the .safetensors file `output`; options as in `TraceRequest`."""
     return {"type": "trace", "id": id, "image": image, "output": output, **options}
+
+
+def mesh(id: str, world: str, output: str, **options: Any) -> Message:
+    """Make a mesh of a world's file and write it to `output`; options as in `MeshRequest`."""
+    return {"type": "mesh", "id": id, "world": world, "output": output, **options}
+
+
+def generators_request(id: str) -> Message:
+    return {"type": "generators", "id": id}
 
 
 def cancel(id: str, target: str) -> Message:
@@ -136,6 +145,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
 def _is_four_numbers(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
 
@@ -153,10 +166,23 @@ _REQUESTS: dict[str, dict[str, _Field]] = {
         "mask": _Field(_is_text, "the path of a mask"),
         "fov_degrees": _Field(_is_number, "a number of degrees"),
         "intrinsics": _Field(_is_four_numbers, "four numbers [fx, fy, cx, cy] in pixels"),
-        "extra": _Field(lambda value: isinstance(value, dict), "an object with the engine's own options"),
+        "extra": _Field(_is_object, "an object with the engine's own options"),
         "name": _Field(_is_text, "a text"),
     },
-    "cancel": {**_ID, "target": _Field(_is_text, "the id of a trace", required=True)},
+    "mesh": {
+        **_ID,
+        "world": _Field(_is_text, "the path of a world's .safetensors file", required=True),
+        "output": _Field(_is_text, "the path of the .glb or .safetensors file to write", required=True),
+        "generator": _Field(_is_text, "the name of a mesh generator"),
+        "mask": _Field(_is_text, "the path of a mask"),
+        "faces": _Field(_is_whole, "a whole number of triangles"),
+        "texture_size": _Field(_is_whole, "a whole number of texels"),
+        "resolution": _Field(_is_whole, "a whole number"),
+        "seed": _Field(_is_whole, "a whole number, zero or more"),
+        "extra": _Field(_is_object, "an object with the generator's own options"),
+    },
+    "generators": _ID,
+    "cancel": {**_ID, "target": _Field(_is_text, "the id of a trace or mesh", required=True)},
     "status": _ID,
     "engines": _ID,
     "free_memory": _ID,
@@ -206,6 +232,11 @@ def status(id: str, job: Message | None, loaded_engines: list[str]) -> Message:
 def engines(id: str, entries: list[Message]) -> Message:
     """One entry for each engine: the fields of its EngineInfo, or its name and an `error` (code, message, fix)."""
     return {"type": "engines", "id": id, "engines": entries}
+
+
+def generators(id: str, entries: list[Message]) -> Message:
+    """One entry for each generator: its GeneratorInfo and `health`, or its name and an `error`."""
+    return {"type": "generators", "id": id, "generators": entries}
 
 
 def heartbeat(id: str | None) -> Message:

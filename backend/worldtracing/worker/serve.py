@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from ..engines.base import ENGINES
 from ..errors import WorldTracingError
+from ..meshing.making import generator_entries
 from ..version import __version__
 from . import protocol
 from .job import Engines, Job, unexpected
@@ -84,6 +85,7 @@ class Server:
 
     def _send(self, message: protocol.Message) -> None:
         line = protocol.encode(message)
+        _log("sent", line)
         try:
             with self._send_lock:
                 self._replies.write(line)
@@ -121,6 +123,7 @@ class Server:
 
     def _answer(self, line: bytes | None) -> None:
         id = None
+        _log("received", line or b"")
         try:
             if line is None:
                 raise protocol.bad_request(f"A line is longer than {protocol.MAX_LINE_BYTES} bytes")
@@ -141,6 +144,8 @@ class Server:
         job = Job(request, self._send)
         self._start(request.id, lambda: job.run(self._engines), job)
 
+    _on_mesh = _on_trace
+
     def _on_free_memory(self, request: protocol.Request) -> None:
         self._start(request.id, lambda: self._free_memory(request.id))
 
@@ -157,6 +162,12 @@ class Server:
 
     def _on_engines(self, request: protocol.Request) -> None:
         threading.Thread(target=lambda: self._send(protocol.engines(request.id, engine_entries())), daemon=True).start()
+
+    def _on_generators(self, request: protocol.Request) -> None:
+        def answer() -> None:
+            self._send(protocol.generators(request.id, generator_entries()))
+
+        threading.Thread(target=answer, daemon=True).start()
 
     def _on_shutdown(self, request: protocol.Request) -> protocol.Message:
         self._shutting_down = True
@@ -201,7 +212,7 @@ def engine_entries() -> list[protocol.Message]:
 def busy() -> WorldTracingError:
     return WorldTracingError(
         "WT-WORKER-BUSY",
-        "Another photo is being traced.",
+        "The worker is busy with another request.",
         "Wait until it is done, or cancel it.",
     )
 
@@ -215,6 +226,13 @@ def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
             yield None
         elif line.strip():
             yield line
+
+
+def _log(direction: str, line: bytes) -> None:
+    """Tell a message to stderr, which the client keeps as the log, if WORLDTRACING_LOG is "detailed"."""
+    if os.environ.get("WORLDTRACING_LOG") == "detailed":
+        shown = line[:2000].decode("utf-8", "replace").rstrip()
+        print(f"{time.strftime('%H:%M:%S')} {direction} {shown}", file=sys.stderr, flush=True)
 
 
 def _claim_stdio() -> tuple[BinaryIO, BinaryIO]:
