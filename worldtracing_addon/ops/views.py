@@ -155,7 +155,11 @@ class WT_OT_show_coverage(bpy.types.Operator):
 class WT_Views(bpy.types.PropertyGroup):
     """WindowManager.world_tracing_views: what the panel of novel views shows."""
 
-    suggestion: bpy.props.StringProperty(options={"SKIP_SAVE"})
+    suggestion: bpy.props.StringProperty(
+        name="Suggested Range",
+        description="How far cameras may go before they look into nothing",
+        options={"SKIP_SAVE"},
+    )
 
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
