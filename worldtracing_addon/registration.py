@@ -19,6 +19,7 @@ MODULES = (
     ".ops.batch",
     ".ops.history",
     ".ops.world",
+    ".ops.scale",
     ".ops.layers",
     ".ops.views",
     ".ui.panels",

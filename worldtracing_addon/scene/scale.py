@@ -100,11 +100,15 @@ def _into_parent(root: bpy.types.Object, shift: Vector) -> Vector:
 
 
 def _lowest(world: WorldObjects) -> float:
-    """Height of the lowest corner of the layers' bounding boxes."""
-    corners = [(layer.matrix_world @ Vector(corner)).z for layer in world.layers for corner in layer.bound_box]
-    if not corners:
+    """Height of the world's lowest point in the scene."""
+    heights = [
+        float((read_attribute(layer.data, POSITION) @ np.array(layer.matrix_world.row[2][:3])).min())
+        + layer.matrix_world.translation.z
+        for layer in world.layers
+    ]
+    if not heights:
         raise _bad_scale("The world has no points left to measure.")
-    return min(corners)
+    return min(heights)
 
 
 def _remember(world: WorldObjects, anchors: list[_Anchor], length: float | None = None) -> None:

@@ -26,6 +26,16 @@ def show_only(world: WorldObjects) -> None:
         set_shown(other, other.id == world.id)
 
 
+def excluded_collections(scene: bpy.types.Scene) -> set[bpy.types.Collection]:
+    """The collections that no view layer of the scene includes."""
+    # Not the objects of the view layers: they lack what was added since Blender has last looked.
+    by_layer = [
+        {entry.collection for entry in _walk(view_layer.layer_collection) if entry.exclude}
+        for view_layer in scene.view_layers
+    ]
+    return set.intersection(*by_layer)
+
+
 def _walk(layer_collection: bpy.types.LayerCollection) -> Iterator[bpy.types.LayerCollection]:
     yield layer_collection
     for child in layer_collection.children:

@@ -1,0 +1,105 @@
+"""Several guesses of one photo: all are kept, the suggested one is built, and a click shows another."""
+
+import json
+
+import bpy
+import numpy as np
+import pytest
+from trace_help import disk_image
+
+
+@pytest.fixture
+def traced(api, settings, tmp_path):
+    """A world of the bundled engine's three guesses, in one step each."""
+    bpy.context.scene.world_tracing.image, _ = disk_image()
+    chosen = settings.TraceSettings(engine="wt-bundled", resolution=96, seed=5, extra={"steps": 1, "seeds": 3})
+    return api.trace_world(disk_image()[0], settings=chosen, output=tmp_path / "out" / "disk.safetensors")
+
+
+def positions(world):
+    found = []
+    for layer in world.layers:
+        values = np.empty(len(layer.data.vertices) * 3, np.float32)
+        layer.data.attributes["position"].data.foreach_get("vector", values)
+        found.append(values)
+    return np.concatenate(found)
+
+
+def test_all_seeds_are_kept_and_one_is_suggested(api, traced, tmp_path):
+    seeds = api.seeds(traced)
+    assert [seed.number for seed in seeds] == [5, 6, 7]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "disk.safetensors",
+        *(f"disk_seed{number}.safetensors" for number in (5, 6, 7)),
+    ]
+    assert sum(seed.suggested for seed in seeds) == 1 and [s.shown for s in seeds] == [s.suggested for s in seeds]
+    assert json.loads(traced.root["wt_settings"])["extra"] == {"seeds": 3, "steps": 1}
+
+
+def test_a_click_shows_another_seed_and_leaves_the_rest_alone(api, traced):
+    root, camera = traced.root, traced.camera
+    root.location, root.rotation_euler = (1, 2, 3), (0, 0, 1)
+    api.set_layers(traced, Display="Surface")
+    suggested = next(seed for seed in api.seeds(traced) if seed.suggested)
+    other = next(seed for seed in api.seeds(traced) if not seed.suggested)
+    before = positions(traced)
+    assert bpy.ops.wt.pick_seed(seed=str(other.number)) == {"FINISHED"}
+    assert len(api.worlds(bpy.context.scene)) == 1 and traced.root == root and traced.camera == camera
+    assert tuple(root.location) == (1, 2, 3) and root.world_tracing.display == "Surface"
+    assert next(seed for seed in api.seeds(traced) if seed.shown).number == other.number
+    saved = api.LayeredWorld.load(other.path)
+    assert [len(layer.data.vertices) for layer in traced.layers] == saved.valid.sum((1, 2)).tolist()
+    api.pick_seed(traced, suggested.number)
+    np.testing.assert_array_equal(positions(traced), before)
+
+
+def test_a_retrace_after_a_pick_belongs_to_the_whole_trace(api, settings, tmp_path):
+    """Not to the file of the picked seed."""
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    image, _ = disk_image()
+    chosen = settings.TraceSettings(engine="wt-bundled", resolution=96, extra={"steps": 1, "seeds": 2})
+    world = api.trace_world(image, settings=chosen)
+    api.pick_seed(world, next(seed.number for seed in api.seeds(world) if not seed.suggested))
+    files = set((tmp_path / "shot worlds").iterdir())
+    api.trace_world(image, settings=chosen)
+    assert set((tmp_path / "shot worlds").iterdir()) == files, "the same settings, the same files"
+    other = settings.TraceSettings(engine="wt-bundled", resolution=96, extra={"steps": 2})
+    again = api.trace_world(image, settings=other)
+    assert len(set((tmp_path / "shot worlds").iterdir()) - files) == 1 and again.id == world.id
+    assert api.seeds(again) == [], "of the trace before"
+
+
+def test_a_missing_seed_is_told_in_a_sentence(api, errors, traced):
+    other = next(seed for seed in api.seeds(traced) if not seed.suggested)
+    other.path.unlink()
+    before = positions(traced)
+    with pytest.raises(RuntimeError, match="WT-IO-READ"):
+        bpy.ops.wt.pick_seed(seed=str(other.number))
+    np.testing.assert_array_equal(positions(traced), before)
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.pick_seed(traced, 99)
+    assert caught.value.code == "WT-SCENE-SEED"
+
+
+def test_a_cancelled_trace_leaves_no_seeds(api, settings, tmp_path):
+    chosen = settings.TraceSettings(engine="wt-bundled", resolution=96, extra={"steps": 1, "seeds": 2})
+    output = tmp_path / "disk.safetensors"
+    trace = api.start_trace(disk_image()[0], settings=chosen, output=output)
+
+    def stop(state):
+        if state.stage == "Writing the seeds" or state.stage.startswith("Seed 2"):
+            trace.cancel()
+
+    trace.wait(stop)
+    assert trace.state.status == "cancelled"
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_quality_presets_set_what_the_engine_has(api):
+    chosen = bpy.context.scene.world_tracing
+    chosen.engine = "wt-bundled"
+    bpy.ops.wt.set_quality(quality="BEST")
+    assert (chosen.steps, chosen.seeds) == (0, 4)
+    chosen.engine = "silhouette"
+    bpy.ops.wt.set_quality(quality="DRAFT")
+    assert chosen.resolution == 256 and chosen.seeds == 4, "not this engine's"
