@@ -22,6 +22,12 @@ from .views import look_at
 MIN_PIXELS = 0.004
 """Share of the picture that each object must be seen in; nobody clicks on less."""
 
+EXPOSURES = 4
+"""Pictures whose mean is taken, so that the noise of soft light does not hide what is measured."""
+
+FINEST = 4.0
+"""Most repeats per metre of a wall's or floor's pattern: finer ones no photo of this size resolves."""
+
 OBJECTS = (3, 7)
 """Fewest objects of a scene, and one more than the most."""
 
@@ -65,9 +71,13 @@ class EditingScene:
         """(6, H, W) int64, whose surface each point lies on: 0 the room, k object k, -1 where there is no point."""
         return self._truth[1]
 
-    def without(self, removed: int, pose: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8, the picture of the scene without one object from another pose; no trace of its shadow."""
-        return self._picture(self._caster(removed)[0], self.camera, pose)
+    def without(self, removed: int, pose: np.ndarray, shadow: bool) -> np.ndarray:
+        """(H, W, 3) uint8, the picture of the scene without one object from another pose, with its shadow or not."""
+        caster = self._caster(removed)[0]
+        if shadow:
+            first = sum(len(mesh.faces) for mesh in self.meshes[: removed - 1])
+            caster = _ShadowCaster(self._caster(None)[0], caster, first, len(self.meshes[removed - 1].faces))
+        return self._picture(caster, self.camera, pose)
 
     def _caster(self, removed: int | None) -> tuple[RayCaster, np.ndarray]:
         owners = [*self.objects, 0]
@@ -77,8 +87,21 @@ class EditingScene:
 
     def _picture(self, caster: RayCaster, camera: Camera, pose: np.ndarray) -> np.ndarray:
         shading = len(caster.mesh.faces) - len(self.meshes[-1].faces)  # the walls let light in
-        color, _ = shade(caster, camera, pose, self.lighting, np.random.default_rng(self.seed), shading)
-        return (np.clip(reduced(color), 0, 1) * 255 + 0.5).astype(np.uint8)
+        rng = np.random.default_rng(self.seed)
+        colors = [reduced(shade(caster, camera, pose, self.lighting, rng, shading)[0]) for _ in range(EXPOSURES)]
+        return (np.clip(np.mean(colors, 0), 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+class _ShadowCaster:
+    """What `shade` asks of a ray caster, for a mesh of which some faces are not seen but throw shadows."""
+
+    def __init__(self, whole: RayCaster, seen: RayCaster, first: int, count: int) -> None:
+        self.mesh, self.occluded = whole.mesh, whole.occluded
+        self._seen, self._first, self._count = seen, first, count
+
+    def closest(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        face, depth, bary = self._seen.closest(origins, directions)
+        return face + self._count * (face >= self._first), depth, bary
 
 
 def editing_scene(seed: int, size: int, source: Source | None = None) -> EditingScene:
@@ -146,10 +169,16 @@ def _furnish(rng: np.random.Generator, source: Source, half: np.ndarray) -> list
 
 
 def _painted(rng: np.random.Generator, shell: Mesh) -> Mesh:
-    """The room with plain or faintly patterned walls, a patterned floor in two of three rooms, and a white ceiling."""
+    """The room with plain or patterned walls, a patterned floor in two of three rooms, and a white ceiling.
+
+    The patterns are of halved contrast: rugs and wallpaper, not test charts.
+    """
     colors, textures = np.ones((3, 4), np.float32), []
     for k, chance in enumerate((0.3, 0.65, 0.0)):
         colors[k, :3] = random_color(rng) if k == 1 else rng.uniform(0.6, 0.95) + rng.normal(0, 0.04, 3)
         colors[k, :3] = colors[k, :3].clip(0.1, 0.95)
-        textures.append(SolidTexture.random(rng, colors[k, :3]) if rng.random() < chance else None)
+        texture = SolidTexture.random(rng, colors[k, :3])
+        palette = (texture.palette + texture.palette.mean(0)) / 2
+        texture = replace(texture, palette=palette, frequency=min(texture.frequency, FINEST))
+        textures.append(texture if rng.random() < chance else None)
     return replace(shell, colors=colors, textures=tuple(textures)).with_parts(shell.part)

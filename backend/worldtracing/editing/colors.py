@@ -40,19 +40,20 @@ def surface_colors(world: LayeredWorld, points: np.ndarray, planes: Sequence[Pla
     shown[-1] = False
     bounds = [index for index, plane in enumerate(planes) if plane.kind != "table"]
     front = seen & ~np.isin(surfaces.support[0], bounds)
-    for layer in range(1, len(points)):
-        sheet, support = surfaces.sheet[layer], surfaces.support[layer]
-        mirrored = points[layer] & front & (support < 0) & ((sheet == surfaces.sheet[0]) | ~shown[sheet])
-        rgb[layer][mirrored] = picture[mirrored]
-        left = points[layer] & ~mirrored
-        for index in np.unique(support[left & (support >= 0)]):
-            _continue(rgb[layer], picture, seen & (surfaces.support[0] == index), left & (support == index))
-        alone = left & (support < 0)
-        for index in _largest(sheet[alone & shown[sheet]]):
-            same = alone & (sheet == index)
-            _copy_nearest(rgb[layer], picture, seen & (surfaces.sheet[0] == index), same)
-            alone &= ~same
-        _copy_nearest(rgb[layer], picture, front if front.any() else seen, alone)
+    sheet, support = surfaces.sheet, surfaces.support
+    hidden = points.copy()
+    hidden[0] = False
+    mirrored = hidden & front & (support < 0) & ((sheet == sheet[0]) | ~shown[sheet])
+    np.copyto(rgb, picture, where=mirrored[..., None])
+    hidden &= ~mirrored
+    for index in np.unique(support[hidden & (support >= 0)]):
+        _continue(rgb, picture, seen & (support[0] == index), hidden & (support == index))
+    hidden &= support < 0
+    for index in _largest(sheet[hidden & shown[sheet]]):
+        same = hidden & (sheet == index)
+        _copy_nearest(rgb, picture, seen & (sheet[0] == index), same)
+        hidden &= ~same
+    _copy_nearest(rgb, picture, front if front.any() else seen, hidden)
     invented = points.copy()
     invented[0] = mixed & seen
     return PointColors(rgb, invented)
@@ -72,7 +73,7 @@ def without_outline(rgb: np.ndarray, inside: np.ndarray, outside: np.ndarray) ->
     weight = _box_sum(pure.astype(np.float32)[..., None], window)
     mixed &= weight[..., 0] > 0  # thin parts keep their own colors
     mean = _box_sum(np.where(pure[..., None], rgb, np.uint8(0)).astype(np.float32), window) / np.maximum(weight, 1)
-    return np.where(mixed[..., None], np.rint(mean), rgb).astype(np.uint8), mixed
+    return np.where(mixed[..., None], to_bytes(mean), rgb), mixed
 
 
 def _box_sum(image: np.ndarray, size: int) -> np.ndarray:
@@ -93,15 +94,22 @@ def _largest(labels: np.ndarray, most: int = 20) -> np.ndarray:
 
 
 def _continue(colors: np.ndarray, picture: np.ndarray, source: np.ndarray, wanted: np.ndarray) -> None:
-    """Write smooth continuations of the picture at `source` to the `colors` (H, W, 3) at `wanted`, (H, W) bool."""
-    if wanted.any() and source.any():
-        colors[wanted] = np.rint(pull_push(picture, source)[wanted])
+    """Write a smooth continuation of the picture at `source` (H, W) to `colors` (L, H, W, 3) at `wanted` (L, H, W)."""
+    if source.any():
+        np.copyto(colors, to_bytes(pull_push(picture, source)), where=wanted[..., None])
 
 
 def _copy_nearest(colors: np.ndarray, picture: np.ndarray, source: np.ndarray, wanted: np.ndarray) -> None:
-    """Write the picture's color at the nearest `source` pixel to the `colors` (H, W, 3) at `wanted`, (H, W) bool."""
+    """Write the picture's color at the nearest `source` (H, W) to `colors` (L, H, W, 3) at `wanted` (L, H, W)."""
     if wanted.any() and source.any():
-        rows, columns = (np.flatnonzero((source | wanted).any(axis)) for axis in (1, 0))
+        rows, columns = (np.flatnonzero((source | wanted.any(0)).any(axis)) for axis in (1, 0))
         window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        nearest = nearest_known(source[window])[wanted[window]]
-        colors[wanted] = picture[window].reshape(-1, 3)[nearest]
+        cut = picture[window]
+        nearest = cut.reshape(-1, 3)[nearest_known(source[window])]
+        inside = slice(None), *window
+        np.copyto(colors[inside], nearest, where=wanted[inside][..., None])
+
+
+def to_bytes(values: np.ndarray) -> np.ndarray:
+    """Colors in 0..255 of any float dtype as uint8."""
+    return np.rint(values).astype(np.uint8)
