@@ -12,7 +12,7 @@ def test_a_disk_that_fills_up_leaves_no_half_built_world(api, submodule, tmp_pat
     before = snapshot()
     trace = api.start_trace(image, settings=api.TraceSettings(resolution=SIZE), output=output)
     # By then the worker has tried the folder and found it good.
-    poll_until(trace, lambda state: state.stage == "Inflating the outline")
+    poll_until(trace, lambda state: state.stage == "Denoising")
     temporary_path(output, session._worker.pid).symlink_to("/dev/full")  # the kernel's "no space left on device"
     state = trace.wait()
     assert (state.status, state.error.code) == ("failed", "WT-IO-FULL")
