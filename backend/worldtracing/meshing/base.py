@@ -17,7 +17,15 @@ from .textured import TexturedMesh
 GENERATORS = Registry(
     "mesh generator",
     "worldtracing.generators",
-    {"layers": ".meshing.generator:LayersGenerator"},
+    {
+        "layers": ".meshing.generator:LayersGenerator",
+        "trellis2": ".meshing.adapters.trellis2:Trellis2Generator",
+        "trellis2-texture": ".meshing.adapters.trellis2:Trellis2TextureGenerator",
+        "pixal3d": ".meshing.adapters.pixal3d:Pixal3DGenerator",
+        "sam3d": ".meshing.adapters.sam3d:SAM3DGenerator",
+        "hunyuan3d": ".meshing.adapters.hunyuan3d:Hunyuan3DGenerator",
+        "comfyui": ".meshing.adapters.comfyui:ComfyUIGenerator",
+    },
 )
 
 PLATFORMS = ("linux", "windows", "macos")

@@ -1,0 +1,261 @@
+"""TRELLIS.2 and Pixal3D through a ComfyUI server, which also runs on Windows and on GPUs of 12 GB."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+import uuid
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+import numpy as np
+
+from ...errors import WorldTracingError
+from ...export.png import png_bytes
+from ...progress import OnProgress
+from ...world import LayeredWorld
+from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
+from ..textured import TexturedMesh
+from .comfyui_workflow import MARGIN, SAVE, VISION_MODELS, Wish, build_workflow
+from .generated import front_starts, place
+from .glb import read_glb
+from .picture import object_view, visible_pixels
+from .pixal3d import projected_start
+from .server import Server
+from .settings import check_choice, read_settings
+
+DEFAULTS = {
+    "address": "http://127.0.0.1:8188",
+    "timeout": 3600.0,
+    "model": "pixal3d",
+    "checkpoint": "",
+    "resolution": 1024,
+}
+PICTURE_SIZE = 1024
+CHECK_SECONDS = 3.0
+POLL_SECONDS = 1.0
+LEAST_VERSION = "0.35"
+
+
+class ComfyUIGenerator:
+    """One job for ComfyUI's own TRELLIS.2 or Pixal3D nodes; no custom nodes are needed.
+
+    `extra`: address, timeout (seconds for the whole job), model ("pixal3d" or "trellis2"), checkpoint (another file of
+    that model), resolution (512, 1024 or 1536).
+    """
+
+    info = GeneratorInfo(
+        name="comfyui",
+        label="ComfyUI (Pixal3D, TRELLIS.2)",
+        description="Pixal3D or TRELLIS.2 on a ComfyUI server, with PBR texture; the way for Windows and smaller GPUs.",
+        licence="ComfyUI: GPL-3.0; Pixal3D, TRELLIS.2 and their weights: MIT",
+        memory_gib=12.0,
+    )
+
+    def check(self) -> Health:
+        """See `MeshGenerator.check`: whether ComfyUI answers at the address, and has the nodes and files."""
+        try:
+            settings = read_settings(self.info.name, DEFAULTS, {})
+            server = Server("ComfyUI", settings["address"])
+            version = _version(server, CHECK_SECONDS)
+            settings["vision"] = _vision_model(server, settings["model"])
+            _check_workflow(server, build_workflow(_wish(settings, "", 49.0, MeshOptions())), lambda stage, k, n: None)
+        except WorldTracingError as error:
+            return Health(False, error.message, error.fix)
+        return Health(True, f"ComfyUI {version} answers at {server.address}.")
+
+    def generate(
+        self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
+    ) -> TexturedMesh:
+        """See `MeshGenerator.generate`.
+
+        Raises:
+            WorldTracingError: WT-MESH-EMPTY, WT-MESH-MASK, WT-MESH-HIDDEN, WT-MESH-OPTION, WT-MESH-SERVER,
+                WT-MESH-TIMEOUT, WT-MESH-VERSION, WT-MESH-WEIGHTS, WT-MESH-FAILED, and those of `read_glb`, `place`.
+        """
+        settings = read_settings(self.info.name, DEFAULTS, options.extra)
+        check_choice(self.info.name, "model", settings["model"], tuple(MARGIN))
+        check_choice(self.info.name, "resolution", settings["resolution"], (512, 1024, 1536))
+        chosen = chosen_points(world, mask)
+        on_progress("Preparing the picture", 0, 1)
+        view = object_view(world, visible_pixels(chosen), PICTURE_SIZE, MARGIN[settings["model"]])
+        server = Server("ComfyUI", settings["address"])
+        _version(server)
+        settings["vision"] = _vision_model(server, settings["model"])
+        fov = math.degrees(view.fov)
+        _check_workflow(server, build_workflow(_wish(settings, "", fov, options)), on_progress)
+        wish = _wish(settings, _upload(server, png_bytes(view.on_black())), fov, options)
+        content = _run(server, build_workflow(wish), settings["timeout"], on_progress)
+        on_progress("Aligning the mesh", 0, 1)
+        generated, target = read_glb(content), world.points[chosen]
+        if wish.model == "pixal3d":
+            starts = [projected_start(generated, target, view)]
+        else:
+            starts = front_starts(generated, target, view.rotation)
+        facts = ("model", "resolution", "seed", "faces", "texture_size")
+        metadata = {"generator": self.info.name, "options": {name: getattr(wish, name) for name in facts}}
+        return place(generated, target, starts, turn=wish.model == "trellis2", metadata=metadata)
+
+
+def _wish(settings: Mapping, image: str, fov: float, options: MeshOptions) -> Wish:
+    chosen = {name: settings[name] for name in ("model", "checkpoint", "vision", "resolution")}
+    return Wish(
+        **chosen, image=image, fov=fov, seed=options.seed, faces=options.faces, texture_size=options.texture_size
+    )
+
+
+def _version(server: Server, seconds: float = 10.0) -> str:
+    """ComfyUI's version; raises WT-MESH-VERSION where something else answers."""
+    answer = server.request("GET", "/system_stats", seconds=seconds)
+    stats = answer.json()
+    if answer.status != 200 or not isinstance(stats, dict) or "system" not in stats:
+        raise server.wrong_version("answers, but is not ComfyUI", "Give ComfyUI's address; it shows it when it starts.")
+    return str(stats["system"].get("comfyui_version", "of unknown version"))
+
+
+def _vision_model(server: Server, model: str) -> str:
+    """The file of the image encoder that ComfyUI has, or else the one to ask for."""
+    answer = server.request("GET", "/object_info/CLIPVisionLoader").json()
+    known = answer.get("CLIPVisionLoader") if isinstance(answer, dict) else None
+    offered = _offered(known["input"]["required"]["clip_name"]) if known else []
+    return next((name for name in VISION_MODELS[model] if name in offered), VISION_MODELS[model][-1])
+
+
+def _check_workflow(server: Server, workflow: Mapping, on_progress: OnProgress) -> None:
+    """Find out before the job, not in it, that a node, an input or a file is not there.
+
+    Raises:
+        WorldTracingError: WT-MESH-VERSION, WT-MESH-WEIGHTS.
+    """
+    missing = []
+    for kind in sorted({node["class_type"] for node in workflow.values()}):
+        answer = server.request("GET", f"/object_info/{quote(kind)}", on_progress=on_progress).json()
+        known = answer.get(kind) if isinstance(answer, dict) else None
+        inputs = {} if known is None else {**known["input"].get("required", {}), **known["input"].get("optional", {})}
+        for node in (node for node in workflow.values() if node["class_type"] == kind):
+            if known is None or {name for name in node["inputs"] if "." not in name} - set(inputs):
+                missing.append(kind)
+                break
+            _check_files(server, kind, node["inputs"], inputs)
+    if missing:
+        raise server.wrong_version(
+            f"lacks the nodes {', '.join(missing)}", f"Update ComfyUI to {LEAST_VERSION} or newer."
+        )
+
+
+LOADERS = {"UNETLoader": ("unet_name", "diffusion_models"), "VAELoader": ("vae_name", "vae")}
+LOADERS["CLIPVisionLoader"] = ("clip_name", "clip_vision")
+
+
+def _check_files(server: Server, kind: str, given: Mapping, inputs: Mapping) -> None:
+    """Raise WT-MESH-WEIGHTS where a loader does not offer the file that it is to load."""
+    name, folder = LOADERS.get(kind, (None, None))
+    if name is None:
+        return
+    files = _offered(inputs[name])
+    if given[name] not in files:
+        raise WorldTracingError(
+            "WT-MESH-WEIGHTS",
+            f"{server.label} at {server.address} lacks the model file {given[name]}.",
+            f"Download it from the Comfy-Org models on the Hugging Face hub into models/{folder} of ComfyUI; "
+            f"docs/generators.md lists the files. Known are: {', '.join(files[:10]) or 'none'}.",
+        )
+
+
+def _offered(choice: list) -> list[str]:
+    """What an input can be: [[values], ...] in older nodes, ["COMBO", {"options": [values]}] in newer ones."""
+    kind, *details = choice
+    return kind if isinstance(kind, list) else (details[0] if details else {}).get("options", [])
+
+
+def _upload(server: Server, png: bytes) -> str:
+    """Put a picture into ComfyUI's input folder; its name for LoadImage."""
+    boundary, name = uuid.uuid4().hex, f"worldtracing-{uuid.uuid4().hex[:12]}.png"
+    parts = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
+        "Content-Type: image/png\r\n\r\n"
+    )
+    body = parts.encode() + png + f"\r\n--{boundary}--\r\n".encode()
+    answer = server.request("POST", "/upload/image", body, f"multipart/form-data; boundary={boundary}", 60.0)
+    stored = answer.json()
+    if answer.status != 200 or not isinstance(stored, dict) or "name" not in stored:
+        raise server.failed(f"it did not take the picture (HTTP status {answer.status})")
+    return "/".join(filter(None, [stored.get("subfolder"), stored["name"]]))
+
+
+def _run(server: Server, workflow: Mapping, seconds: float, on_progress: OnProgress) -> bytes:
+    """Queue a workflow, wait for it and fetch its file; a job that is not waited for any more is taken back."""
+    answer = server.request("POST", "/prompt", {"prompt": dict(workflow), "client_id": uuid.uuid4().hex})
+    queued = answer.json()
+    if answer.status != 200 or not isinstance(queued, dict) or "prompt_id" not in queued:
+        raise server.wrong_version(
+            f"refuses the workflow ({_refusal(queued)})", f"Update ComfyUI to {LEAST_VERSION} or newer."
+        )
+    job = queued["prompt_id"]
+    try:
+        file = _wait(server, job, time.monotonic() + seconds, on_progress)
+    except BaseException:
+        with contextlib.suppress(WorldTracingError):
+            server.request("POST", "/queue", {"delete": [job]})
+            server.request("POST", "/interrupt", {"prompt_id": job})
+        raise
+    where = {name: file.get(name, "") for name in ("filename", "subfolder", "type")}
+    content = server.request("GET", f"/view?{urlencode(where)}", seconds=60.0, on_progress=on_progress)
+    if content.status != 200:
+        raise server.failed(f"it does not hand out its result (HTTP status {content.status})")
+    return content.body
+
+
+def _wait(server: Server, job: str, deadline: float, on_progress: OnProgress) -> dict:
+    """The file that a job has saved, as ComfyUI names it."""
+    while time.monotonic() < deadline:
+        queue = server.request("GET", "/queue", on_progress=on_progress).json() or {}
+        history = server.request("GET", f"/history/{job}", on_progress=on_progress).json() or {}
+        if job in history:
+            return _saved(server, history[job])
+        waiting = [item[1] for item in queue.get("queue_pending", [])]
+        if job not in waiting and job not in [item[1] for item in queue.get("queue_running", [])]:
+            # It may have ended between the two requests.
+            history = server.request("GET", f"/history/{job}", on_progress=on_progress).json() or {}
+            if job in history:
+                return _saved(server, history[job])
+            raise server.failed("it has forgotten the job, as after a restart")
+        stage = "Waiting in ComfyUI's queue" if job in waiting else "ComfyUI makes the mesh"
+        pause = time.monotonic() + POLL_SECONDS
+        while time.monotonic() < pause:
+            on_progress(stage, 0, 1)
+            time.sleep(POLL_SECONDS / 5)
+    raise WorldTracingError(
+        "WT-MESH-TIMEOUT",
+        f"{server.label} at {server.address} has not finished the mesh in the time allowed for it.",
+        "Choose a lower resolution, or allow more time.",
+    )
+
+
+def _saved(server: Server, entry: Mapping) -> dict:
+    status = entry.get("status") or {}
+    if status.get("status_str") == "error":
+        raise server.failed(_reason(status))
+    files = entry.get("outputs", {}).get(SAVE, {}).get("3d", [])
+    if not files:
+        raise server.failed("it has saved no mesh")
+    return files[0]
+
+
+def _reason(status: Mapping) -> str:
+    """Why a job failed, out of ComfyUI's messages."""
+    for name, details in reversed(status.get("messages", [])):
+        if name == "execution_error":
+            return f"{details.get('node_type')}: {str(details.get('exception_message')).strip()}"[:300]
+        if name == "execution_interrupted":
+            return "the job was interrupted there"
+    return "it does not say why"
+
+
+def _refusal(answer) -> str:
+    if not isinstance(answer, dict):
+        return "no reason given"
+    faults = [fault for node in (answer.get("node_errors") or {}).values() for fault in node.get("errors", [])]
+    texts = [f"{fault.get('message')}: {fault.get('details')}" for fault in faults]
+    return "; ".join(texts[:3] or [str((answer.get("error") or {}).get("message"))])[:300]

@@ -1,0 +1,148 @@
+"""A generator behind a server: plain HTTP to the one address that the user gave, and to nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import queue
+import socket
+import threading
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ...errors import WorldTracingError
+from ...progress import OnProgress
+
+SHORT_SECONDS = 10.0
+POLL_SECONDS = 0.2
+MAX_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status and body of a response."""
+
+    status: int
+    body: bytes
+
+    def json(self):
+        """The body's JSON value, or None if it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a generator's server is.
+
+    Redirects are not followed and no proxy is asked: the request goes to `address` or fails.
+
+    Attributes:
+        label: for messages.
+        address: http://host:port, or https.
+    """
+
+    label: str
+    address: str
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | dict | None = None,
+        content_type: str = "application/json",
+        seconds: float = SHORT_SECONDS,
+        on_progress: OnProgress = lambda stage, k, n: None,
+    ) -> Answer:
+        """One request and its answer, whatever the status.
+
+        Args:
+            body: bytes, or an object to send as JSON.
+            seconds: how long to wait for the connection, and then for each part of the answer.
+            on_progress: asked five times a second; when it raises, the connection is closed.
+
+        Raises:
+            WorldTracingError: WT-MESH-SERVER (no server there), WT-MESH-TIMEOUT, WT-MESH-OPTION (no address).
+        """
+        if isinstance(body, dict):
+            body = json.dumps(body).encode()
+        headers = {"Content-Type": content_type} if body is not None else {}
+        connection, prefix = self._connection(seconds)
+        outcome: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+
+        def exchange() -> None:
+            try:
+                connection.request(method, prefix + path, body, headers)
+                response = connection.getresponse()
+                outcome.put(Answer(response.status, response.read(MAX_BYTES)))
+            except Exception as error:
+                outcome.put(error)
+
+        threading.Thread(target=exchange, name="worldtracing request", daemon=True).start()
+        try:
+            answer = self._wait(outcome, on_progress)
+        finally:
+            _close(connection)
+        if isinstance(answer, Answer):
+            return answer
+        raise self._failure(answer, seconds) from answer
+
+    def _connection(self, seconds: float) -> tuple[http.client.HTTPConnection, str]:
+        """A connection to the address, not opened yet, and the path that the address begins with."""
+        try:
+            parts = urlsplit(self.address)
+            kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+            if not parts.hostname:
+                raise ValueError("no host")
+            return kinds[parts.scheme](parts.hostname, parts.port, timeout=seconds), parts.path.rstrip("/")
+        except (KeyError, ValueError, http.client.InvalidURL) as error:
+            raise WorldTracingError(
+                "WT-MESH-OPTION",
+                f"{self.address!r} is no address of a server.",
+                "Give it as http://127.0.0.1:8188, with the host and the port of your own.",
+            ) from error
+
+    def _wait(self, outcome: queue.SimpleQueue, on_progress: OnProgress) -> Answer | Exception:
+        while True:
+            on_progress(f"Waiting for {self.label}", 0, 1)
+            try:
+                return outcome.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                continue
+
+    def _failure(self, error: Exception, seconds: float) -> WorldTracingError:
+        if isinstance(error, TimeoutError):
+            return WorldTracingError(
+                "WT-MESH-TIMEOUT",
+                f"{self.label} at {self.address} did not answer within {seconds:g} seconds.",
+                "Look at the server's own window: it may be busy with another mesh, or hang.",
+            )
+        return WorldTracingError(
+            "WT-MESH-SERVER",
+            f"There is no {self.label} at {self.address} ({error}).",
+            f"Start {self.label}, or correct its address.",
+        )
+
+    def wrong_version(self, sentence: str, fix: str) -> WorldTracingError:
+        """The error for a server that is not the one, or not the version, that the adapter was written for."""
+        return WorldTracingError("WT-MESH-VERSION", f"{self.label} at {self.address} {sentence}.", fix)
+
+    def failed(self, text: str) -> WorldTracingError:
+        """The error for a job that the server could not do."""
+        return WorldTracingError(
+            "WT-MESH-FAILED",
+            f"{self.label} failed: {text}.",
+            "Look at the server's own window for the reason, and try again.",
+        )
+
+
+def _close(connection: http.client.HTTPConnection) -> None:
+    """Close it under a thread that may still read from it."""
+    sock = connection.sock
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+    connection.close()

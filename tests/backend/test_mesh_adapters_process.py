@@ -1,0 +1,170 @@
+"""A generator's own Python: set up or not, cancelled, crashed, out of memory."""
+
+import os
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from adapter_help import FakeRepository, silent
+
+from worldtracing.errors import Cancelled, WorldTracingError
+from worldtracing.meshing.adapters.process import Program
+from worldtracing.meshing.adapters.settings import read_settings
+
+TENSORS = {
+    "rgba": np.zeros((4, 4, 4), np.uint8),
+    "vertices": np.eye(3, dtype=np.float32),
+    "faces": np.array([[0, 1, 2]], np.int32),
+}
+OPTIONS = {"model": "some/model", "seed": 1, "texture_size": 8}
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    repository = FakeRepository("trellis2", tmp_path, monkeypatch)
+    return Program("TRELLIS.2", "trellis2_texture", sys.executable, str(repository.path))
+
+
+def replace_pipelines(program, code):
+    """Let the fake's module do something else when it is imported."""
+    with open(os.path.join(program.repository, "trellis2", "pipelines.py"), "w") as file:  # noqa: PTH118, PTH123
+        file.write(code)
+
+
+def failure(program):
+    with pytest.raises(WorldTracingError) as caught:
+        program.run(TENSORS, OPTIONS, silent)
+    return caught.value
+
+
+def test_a_generator_that_is_installed_is_healthy(program):
+    health = program.check()
+    assert health.ok
+    assert sys.version.split()[0] in health.message
+
+
+def test_missing_packages_are_named(program):
+    os.remove(os.path.join(program.repository, "cumesh.py"))  # noqa: PTH107, PTH118
+    health = program.check()
+    assert not health.ok
+    assert "cumesh" in health.message
+
+
+@pytest.mark.parametrize("change", [{"python": ""}, {"python": "/nowhere/python"}, {"repository": "/nowhere"}])
+def test_what_is_not_set_up_is_said(program, change):
+    from dataclasses import replace
+
+    program = replace(program, **change)
+    assert failure(program).code == "WT-MESH-SETUP"
+    health = program.check()
+    assert not health.ok
+    assert "TRELLIS.2" in health.fix
+
+
+def test_a_program_that_is_no_python_is_not_healthy(program):
+    from dataclasses import replace
+
+    health = replace(program, python="/bin/true" if os.path.exists("/bin/true") else sys.executable).check()  # noqa: PTH110
+    assert health.ok is (not os.path.exists("/bin/true"))  # noqa: PTH110
+
+
+def test_an_import_that_fails_names_the_package(program):
+    replace_pipelines(program, "import a_package_that_is_not_there\n")
+    error = failure(program)
+    assert error.code == "WT-ENV-PACKAGE"
+    assert "a_package_that_is_not_there" in error.message
+
+
+def test_a_failure_says_its_last_line(program):
+    replace_pipelines(program, "print('chatter on stdout')\nraise RuntimeError('the weights are gone')\n")
+    error = failure(program)
+    assert error.code == "WT-MESH-FAILED"
+    assert "the weights are gone" in error.message
+    assert "weights" in error.fix
+
+
+def test_a_full_gpu_is_told_apart(program):
+    replace_pipelines(program, "class OutOfMemoryError(RuntimeError): pass\nraise OutOfMemoryError('CUDA')\n")
+    assert failure(program).code == "WT-MEM-MESH"
+
+
+def test_a_crash_is_a_failure(program):
+    replace_pipelines(program, "import os, sys\nprint('illegal instruction', file=sys.stderr)\nos._exit(3)\n")
+    error = failure(program)
+    assert error.code == "WT-MESH-FAILED"
+    assert "illegal instruction" in error.message
+
+
+def test_no_download_unless_allowed(program):
+    code = "import os\nraise RuntimeError('offline=' + os.environ.get('HF_HUB_OFFLINE', 'no'))\n"
+    replace_pipelines(program, code)
+    assert "offline=1" in failure(program).message
+    from dataclasses import replace
+
+    assert "offline=no" in failure(replace(program, download=True)).message
+
+
+def test_cancelling_ends_the_process_and_its_children(program, tmp_path):
+    marker = tmp_path / "pids"
+    replace_pipelines(
+        program,
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(marker)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        "time.sleep(60)\n",
+    )
+    before = threading.active_count()
+
+    def cancel_when_it_runs(stage, k, n):
+        if marker.exists() and marker.read_text():
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        program.run(TENSORS, OPTIONS, cancel_when_it_runs)
+    deadline = time.monotonic() + 60
+    for pid in map(int, marker.read_text().split()):
+        while alive(pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_nothing_is_left_in_the_temporary_folder(program, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    replace_pipelines(program, "raise RuntimeError\n")
+    failure(program)
+    assert list(scratch.iterdir()) == []
+
+
+class TestSettings:
+    DEFAULTS = {"python": "", "timeout": 10.0, "size": 3, "download": False}
+
+    def read(self, **extra):
+        return read_settings("my-gen", self.DEFAULTS, extra)
+
+    def test_what_is_given_goes_before_the_environment_and_that_before_the_default(self, monkeypatch):
+        monkeypatch.setenv("WORLDTRACING_MY_GEN_PYTHON", "/env/python")
+        monkeypatch.setenv("WORLDTRACING_MY_GEN_DOWNLOAD", "true")
+        monkeypatch.setenv("WORLDTRACING_MY_GEN_SIZE", "7")
+        assert self.read(timeout=5) == {"python": "/env/python", "timeout": 5.0, "size": 7, "download": True}
+        assert self.read(python="/mine", size=1)["python"] == "/mine"
+
+    @pytest.mark.parametrize("extra", [{"pyton": "x"}, {"size": "big"}, {"size": True}, {"timeout": None}])
+    def test_nonsense_is_refused(self, extra):
+        with pytest.raises(WorldTracingError) as caught:
+            self.read(**extra)
+        assert caught.value.code == "WT-MESH-OPTION"

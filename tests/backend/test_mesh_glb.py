@@ -1,0 +1,97 @@
+import struct
+
+import numpy as np
+import pytest
+from glb_help import glb, painted_glb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worldtracing.errors import WorldTracingError
+from worldtracing.meshing.adapters.glb import read_glb
+
+VERTICES = np.array([[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3]], np.float32)
+FACES = np.array([[0, 1, 2], [0, 2, 3]])
+UV = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [1, 1]])
+BASE = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+
+
+def refused(content):
+    with pytest.raises(WorldTracingError) as caught:
+        read_glb(content)
+    assert caught.value.code == "WT-MESH-RESULT"
+    return caught.value.message
+
+
+@pytest.mark.parametrize("index_type", [np.uint8, np.uint16, np.uint32])
+def test_a_mesh_is_read(index_type):
+    packed = np.full((2, 2, 3), (9, 100, 30), np.uint8)
+    mesh = read_glb(glb(VERTICES, FACES, UV, BASE, packed, index_type=index_type))
+    np.testing.assert_array_equal(mesh.vertices, VERTICES)
+    np.testing.assert_array_equal(mesh.faces, FACES)
+    np.testing.assert_allclose(mesh.uvs[0], [[0.25, 0.75], [0.75, 0.75], [0.25, 0.25]])
+    np.testing.assert_array_equal(mesh.base_color[..., :3], BASE)
+    assert (mesh.base_color[..., 3] == 255).all()
+    assert (mesh.roughness == 50).all()  # the texture's 100 times the factor of one half
+    assert (mesh.metallic == 30).all()
+
+
+def test_texture_coordinates_point_at_the_right_texel():
+    """TexturedMesh: the texel in row r has its center at v = 1 - (r + 0.5) / H."""
+    uv = np.full((4, 2), [(2 + 0.5) / 4, (1 + 0.5) / 4])  # column 2, row 1, counted from the top
+    mesh = read_glb(glb(VERTICES, FACES, uv, BASE))
+    u, v = mesh.uvs[0, 0]
+    assert (int(u * 4), int((1 - v) * 4)) == (2, 1)
+
+
+def test_node_transforms_are_applied():
+    half = np.sqrt(0.5)
+    node = {"translation": [1, 2, 3], "rotation": [0, 0, half, half], "scale": [2, 2, 2]}  # a quarter turn about z
+    mesh = read_glb(glb(VERTICES, FACES, UV, BASE, node=node))
+    np.testing.assert_allclose(mesh.vertices, [[1, 2, 3], [1, 4, 3], [-3, 2, 3], [1, 2, 9]], atol=1e-6)
+    matrix = np.diag([1.0, 1, -1, 1]).reshape(-1).tolist()
+    mirrored = read_glb(glb(VERTICES, FACES, UV, BASE, node={"matrix": matrix}))
+    np.testing.assert_array_equal(mirrored.faces, FACES[:, ::-1])
+
+
+def test_parents_are_applied_to_children():
+    def nest(gltf):
+        gltf["nodes"] = [{"children": [1], "scale": [2, 2, 2]}, {"mesh": 0, "translation": [1, 0, 0]}]
+
+    np.testing.assert_allclose(
+        read_glb(glb(VERTICES, FACES, UV, BASE, change=nest)).vertices, (VERTICES + np.array([1, 0, 0])) * 2
+    )
+
+
+def as_points(gltf):
+    gltf["meshes"][0]["primitives"][0]["mode"] = 0
+
+
+def test_what_is_no_textured_mesh_is_refused():
+    assert "texture" in refused(glb(VERTICES, FACES, UV))
+    assert "texture" in refused(glb(VERTICES, FACES, None, BASE))
+    assert "damaged" in refused(b"")
+    assert "GLB" in refused(b"<html>not found</html>")
+    assert "triangles" in refused(glb(VERTICES, FACES, UV, BASE, change=as_points))
+    assert "vertices" in refused(glb(VERTICES, FACES + 2, UV, BASE))
+    assert "without end" in refused(glb(VERTICES, FACES, UV, BASE, node={"children": [0]}))
+
+
+def test_a_texture_bomb_is_not_decoded():
+    content = painted_glb(VERTICES, FACES)
+    claim = content.index(b"IHDR") + 4
+    assert refused(content[:claim] + struct.pack(">II", 60000, 60000) + content[claim + 8 :])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_damage_is_an_error_and_never_a_crash(data):
+    content = bytearray(painted_glb(VERTICES, FACES))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        mesh = read_glb(content)
+    except WorldTracingError as error:
+        assert error.code == "WT-MESH-RESULT"
+    else:
+        assert mesh.faces.max() < len(mesh.vertices)

@@ -1,0 +1,1 @@
+"""A fake of github.com/microsoft/TRELLIS.2."""

@@ -1,0 +1,1 @@
+from fake_trimesh import Trimesh  # noqa: F401
