@@ -15,6 +15,10 @@ import bpy
 import numpy as np
 
 FOLDER = Path(os.environ["WT_FOLDER"])
+sys.path.insert(0, str(FOLDER))
+
+from gaps import BLOCKED_SECONDS, measure_gaps  # noqa: E402
+
 OUT = FOLDER / "out"
 TAB = "World Tracing"
 BIG = 4096  # traced so large, the quick engine still runs when it is cancelled
@@ -100,7 +104,7 @@ def press_trace_button():
     """Start a trace; returns the window coordinate y of the button."""
     _, _, sidebar = viewport()
     x, top = sidebar.x + sidebar.width // 2 - 10, sidebar.y + sidebar.height
-    points = [(x, top - below) for below in (100, 92, 108, 84, 116, 124)]
+    points = [(x, top - below) for below in (226, 218, 234, 210, 242)]
     _, y = yield from click_one_of(points, lambda: job().running or job().error_code, "Trace World")
     say("clicked Trace World", top - y, "px below the sidebar's top")
     return y
@@ -128,7 +132,8 @@ def start_big_trace():
     scene = bpy.context.scene
     photo = bpy.data.images.load(str(FOLDER / "coffee.jpg"))
     photo.scale(BIG, BIG * 2 // 3)
-    scene.world_tracing.image, scene.world_tracing.resolution = photo, BIG
+    settings = scene.world_tracing
+    settings.image, settings.resolution, settings.engine_name = photo, BIG, "silhouette"
     yield 1.0
     screenshot("1_panel.png")
     y = yield from press_trace_button()
@@ -179,7 +184,9 @@ def cancel_twice():
 def fail_and_fix(photo):
     """A mask that keeps everything is refused in Object mode, and one click makes it Scene mode."""
     settings = bpy.context.scene.world_tracing
-    settings.image, settings.resolution = photo, 504
+    settings.image = photo
+    for name in ("resolution", "engine_name"):
+        settings.property_unset(name)
     settings.mask = bpy.data.images.new("white", *photo.size)
     settings.mask.generated_color = (1, 1, 1, 1)
     y = yield from press_trace_button()
@@ -196,7 +203,10 @@ def fail_and_fix(photo):
 
 def trace_and_look():
     yield from press_trace_button()
+    gaps = measure_gaps(EXTENSION)
     yield from wait_until(lambda: not job().running, 120, "the trace")
+    say("longest wait for the main thread", {name: f"{1000 * seconds:.1f} ms" for name, seconds in gaps.items()})
+    assert max(gaps["processor"], gaps["poll"]) <= BLOCKED_SECONDS, "the main thread was blocked during the trace"
     assert not job().error_code, job().error_message
     assert layer_objects(), "the trace built nothing"
     say("traced", len(layer_objects()), "layers,", sum(len(o.data.vertices) for o in layer_objects()), "points")

@@ -14,7 +14,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/world-tracing-gui
 stage() { # folder: what the window test needs
     rm -rf "$1" && mkdir -p "$1"
     cp "$zip" "$1/extension.zip"
-    cp "$here/driver.py" "$here/window.sh" "$here/../../examples/coffee.jpg" "$1/"
+    cp "$here"/*.py "$here/window.sh" "$here/../../examples/coffee.jpg" "$1/"
 }
 
 fetch() { # folder name: bring the screenshots and logs here
