@@ -21,12 +21,18 @@ from ..backend.worldtracing.errors import Cancelled, WorldTracingError
 from ..backend.worldtracing.files import replacing, write_error
 from ..backend.worldtracing.world import LayeredWorld
 from . import preferences
+from .backend import *  # noqa: F403
+from .backend import __all__ as _BACKEND
 from .client import session
 from .core.engines import known_engines
 from .core.jobs import JobState
 from .core.settings import TraceSettings
+from .diagnostics import *  # noqa: F403
+from .diagnostics import __all__ as _DIAGNOSTICS
 from .editing import *  # noqa: F403
 from .editing import __all__ as _EDITING
+from .models import *  # noqa: F403
+from .models import __all__ as _MODELS
 from .results import *  # noqa: F403
 from .results import __all__ as _RESULTS
 from .scene import build, camera, merged, render, view
@@ -55,8 +61,11 @@ __all__ = [
     "start_trace",
     "trace_world",
     "worlds",
-    *_EDITING,
+    *_BACKEND,
+    *_DIAGNOSTICS,
+    *_MODELS,
     *_RESULTS,
+    *_EDITING,
 ]
 
 
@@ -93,7 +102,7 @@ def start_trace(
         image=load_image(image) if isinstance(image, (str, Path)) else image,
         mask=load_image(mask) if isinstance(mask, (str, Path)) else mask,
         scene=scene or bpy.context.scene,
-        settings=settings or TraceSettings(),
+        settings=preferences.with_network_options(settings or TraceSettings()),
         output=Path(output) if output else None,
         worker_settings=preferences.worker_settings(),
     )

@@ -1,19 +1,50 @@
-"""Add-on preferences: where results go and which Python runs the worker."""
+"""Add-on preferences: where things are kept, which Python runs the worker and how it uses the machine."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
 import bpy
 
-from .core.settings import WorkerSettings
+from .client import session
+from .core.backend_folder import BackendFolder
+from .core.backend_plan import BUILDS, CUDA_BUILDS, TORCH_INDEX, Source
+from .core.engines import engine_info
+from .core.models import weights_folder as choose_weights_folder
+from .core.platforms import this_platform
+from .core.settings import TraceSettings, WorkerSettings
+from .properties import AUTOMATIC, PRECISIONS
 
 EXTENSION_PACKAGE = __package__.rpartition(".worldtracing_addon")[0]
 
 STEM_BYTES = 100
 """Of a photo's name in that of its world; file systems take 255 bytes with all that is added."""
+
+
+BUILD_ITEMS = (
+    (AUTOMATIC, "Automatic", "The build that suits the GPU and its driver"),
+    *((build.name, f"PyTorch {build.label}", "") for build in (BUILDS["cpu"], *CUDA_BUILDS)),
+)
+DEVICES = (
+    (AUTOMATIC, "Automatic", "The first of the others that there is"),
+    ("cuda", "NVIDIA GPU", "CUDA"),
+    ("mps", "Apple GPU", "Metal"),
+    ("cpu", "Processor", "Slow, and with as much memory as the computer has"),
+)
+LOG_LEVELS = (
+    ("normal", "Normal", "What goes wrong"),
+    ("detailed", "Detailed", "Every message between Blender and the worker as well"),
+)
+
+
+def _look_for_models(_preferences: WT_AddonPreferences, _context: bpy.types.Context) -> None:
+    from . import models
+
+    models.look_again()
 
 
 class WT_AddonPreferences(bpy.types.AddonPreferences):
@@ -27,8 +58,78 @@ class WT_AddonPreferences(bpy.types.AddonPreferences):
     )
     python: bpy.props.StringProperty(
         name="Backend Python",
-        description="Python of a backend environment with PyTorch. Empty: Blender's own Python, with nothing to set up",
+        description="Python of an environment of your own with PyTorch. Empty: the backend that was set up here, "
+        "or Blender's own Python before that",
         subtype="FILE_PATH",
+    )
+    backend_folder: bpy.props.StringProperty(
+        name="Backend Folder",
+        description="Where Set Up Backend puts PyTorch. Empty: the extension's own folder or, where Windows limits "
+        'paths to 260 characters, "WorldTracing" in your home folder',
+        subtype="DIR_PATH",
+    )
+    set_up_python: bpy.props.StringProperty(
+        name="Python for Set-Up",
+        description="Python 3.11 to 3.14 to make the backend environment with. Empty: Blender's own",
+        subtype="FILE_PATH",
+    )
+    wheels_folder: bpy.props.StringProperty(
+        name="Folder of Wheels",
+        description="Install from the packages in this folder, without any network. Empty: download them",
+        subtype="DIR_PATH",
+    )
+    torch_build: bpy.props.EnumProperty(
+        name="PyTorch Build", description="Which build of PyTorch to install", items=BUILD_ITEMS
+    )
+    package_index: bpy.props.StringProperty(
+        name="Package Index",
+        description="Address of a mirror of the Python package index. Empty: what pip is set to",
+    )
+    torch_index: bpy.props.StringProperty(
+        name="PyTorch Index",
+        description=f"Address of a mirror of {TORCH_INDEX}. Empty: that itself",
+    )
+    models_folder: bpy.props.StringProperty(
+        name="Models Folder",
+        description="Where the weights of models are kept. Empty: the folder that WORLDTRACING_WEIGHTS names, or that "
+        "the command line has made, or the extension's own, which is removed with the extension",
+        subtype="DIR_PATH",
+        update=_look_for_models,
+    )
+    hub_mirror: bpy.props.StringProperty(
+        name="Hub Mirror",
+        description="Address of a mirror of the Hugging Face Hub. Empty: HF_ENDPOINT, or the hub itself",
+    )
+    device: bpy.props.EnumProperty(name="Device", description="What the networks compute on", items=DEVICES)
+    precision: bpy.props.EnumProperty(
+        name="Precision",
+        description="Number format that networks compute in, where a scene does not choose its own",
+        items=PRECISIONS,
+    )
+    memory_limit: bpy.props.FloatProperty(
+        name="Memory Limit",
+        description="Gigabytes that a trace may plan with on its device, besides what is free; 0 sets no limit",
+        min=0,
+        soft_max=96,
+        step=50,
+        precision=1,
+    )
+    idle_minutes: bpy.props.IntProperty(
+        name="Free After",
+        description="Minutes without a trace after which the worker is ended, which frees all its memory on the GPU; "
+        "0 keeps it",
+        default=10,
+        min=0,
+        soft_max=120,
+    )
+    free_before_render: bpy.props.BoolProperty(
+        name="Free Before a Render",
+        description="End the worker when a render begins, so that the renderer has the whole GPU; the next trace "
+        "starts it again",
+        default=True,
+    )
+    log_level: bpy.props.EnumProperty(
+        name="Log Level", description="How much the worker's log tells, from its next start on", items=LOG_LEVELS
     )
     in_process: bpy.props.BoolProperty(
         name="Run Inside Blender",
@@ -37,13 +138,10 @@ class WT_AddonPreferences(bpy.types.AddonPreferences):
         default=False,
     )
 
-    def draw(self, _context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.prop(self, "results_folder")
-        layout.prop(self, "python")
-        layout.prop(self, "in_process")
-        layout.operator("wt.free_memory")
+    def draw(self, context: bpy.types.Context) -> None:
+        from .ui.preferences import draw_preferences
+
+        draw_preferences(self.layout, self, context)
 
 
 def get_preferences() -> WT_AddonPreferences | None:
@@ -57,15 +155,75 @@ def worker_settings() -> WorkerSettings:
     preferences = get_preferences()
     if preferences is None:
         return WorkerSettings()
-    python = Path(bpy.path.abspath(preferences.python)).expanduser() if preferences.python else None
-    return WorkerSettings(python=python, in_process=preferences.in_process)
+    return WorkerSettings(
+        python=backend_python(),
+        in_process=preferences.in_process,
+        weights=weights_folder(),
+        memory_gb=preferences.memory_limit or None,
+        detailed_log=preferences.log_level == "detailed",
+    )
+
+
+def backend_python() -> Path | None:
+    """The Python with PyTorch: the one of the preferences, else that of a backend that was set up, else None."""
+    preferences = get_preferences()
+    if preferences is None:
+        return None
+    return _path(preferences.python) or backend_folder().state().python
+
+
+def backend_folder() -> BackendFolder:
+    """The folder of the backend environment, which need not exist."""
+    preferences = get_preferences()
+    chosen = _path(preferences.backend_folder) if preferences else None
+    if chosen is not None:
+        return BackendFolder(chosen)
+    own = BackendFolder(_own_folder("backend"))
+    return own if own.fits(this_platform().path_limit()) else BackendFolder(Path.home() / "WorldTracing")
+
+
+def set_up_source() -> tuple[Source, Path | None, str]:
+    """Where a set-up takes packages from, the Python it uses (None: Blender's own), and the build ("": the best)."""
+    preferences = get_preferences()
+    if preferences is None:
+        return Source(), None, ""
+    source = Source(
+        preferences.package_index.strip(),
+        preferences.torch_index.strip() or TORCH_INDEX,
+        _path(preferences.wheels_folder),
+    )
+    build = preferences.torch_build
+    return source, _path(preferences.set_up_python), "" if build == AUTOMATIC else build
+
+
+def weights_folder() -> Path:
+    """The folder that models are in, which need not exist."""
+    preferences = get_preferences()
+    return choose_weights_folder(_path(preferences.models_folder) if preferences else None, _own_folder("models"))
+
+
+def hub_mirror() -> str:
+    """Address of the mirror of the Hugging Face Hub; empty without one."""
+    preferences = get_preferences()
+    return preferences.hub_mirror.strip() if preferences else ""
+
+
+def with_network_options(settings: TraceSettings) -> TraceSettings:
+    """The settings with the preferred device and precision, where they leave them to the engine and it takes them."""
+    preferences = get_preferences()
+    info = engine_info(settings.engine, session.worker_engines())
+    if preferences is None or info is None or "precision" not in info.options:
+        return settings
+    chosen = {"device": preferences.device, "precision": preferences.precision}
+    preferred = {name: value for name, value in chosen.items() if value != AUTOMATIC}
+    return replace(settings, extra={**preferred, **settings.extra})
 
 
 def results_folder() -> Path:
     """The folder that new worlds are saved to; one that does not exist is made when the first world is saved."""
     preferences = get_preferences()
     if preferences is not None and preferences.results_folder:
-        return Path(bpy.path.abspath(preferences.results_folder)).expanduser()
+        return _path(preferences.results_folder)
     if bpy.data.filepath:
         saved = Path(bpy.data.filepath)
         return saved.with_name(f"{saved.stem} worlds")
@@ -86,9 +244,21 @@ def _numbered(stem: str, number: int) -> str:
 
 def worker_log() -> Path | None:
     """The file that keeps what the worker last wrote to its log; None where the add-on is not enabled."""
-    if get_preferences() is None:
-        return None
-    return Path(bpy.utils.extension_path_user(EXTENSION_PACKAGE, path="log", create=True)) / "worker.log"
+    return log_folder() / "worker.log" if get_preferences() is not None else None
+
+
+def log_folder() -> Path:
+    """Where logs are kept, in the extension's own folder."""
+    return _own_folder("log")
+
+
+def _own_folder(name: str) -> Path:
+    """A folder in the extension's own, which is made by whoever writes to it."""
+    return Path(bpy.utils.extension_path_user(EXTENSION_PACKAGE, path=name))
+
+
+def _path(text: str) -> Path | None:
+    return Path(os.path.expandvars(bpy.path.abspath(text))).expanduser() if text else None
 
 
 register, unregister = bpy.utils.register_classes_factory((WT_AddonPreferences,))

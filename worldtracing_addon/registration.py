@@ -7,6 +7,9 @@ from importlib import import_module
 MODULES = (
     ".preferences",
     ".properties",
+    ".background",
+    ".models",
+    ".memory",
     ".state",
     ".world_properties",
     ".thumbnails",
@@ -22,10 +25,13 @@ MODULES = (
     ".ops.scale",
     ".ops.layers",
     ".ops.views",
+    ".ops.backend",
+    ".ops.models",
     ".ui.panels",
-    ".ui.views_panel",
+    ".ui.backend",
     ".ui.world_panels",
     ".ui.history_panel",
+    ".ui.views_panel",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import time
 from pathlib import Path
 
 from ...backend.worldtracing.worker import protocol
@@ -14,6 +15,7 @@ from .worker import InProcessWorker, ProcessWorker, Worker
 _worker: Worker | None = None
 _settings: WorkerSettings | None = None
 _engines: list[protocol.Message] = []
+_used_at = 0.0  # when a trace was last seen to run
 
 
 def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker:
@@ -22,12 +24,16 @@ def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker
     Raises:
         WorldTracingError: WT-WORKER-BUSY while it traces, WT-WORKER-NO-PYTHON.
     """
-    global _worker, _settings
+    global _worker, _settings, _used_at
+    _used_at = time.monotonic()
     if _worker is not None and _worker.busy:
         raise busy()
     if _worker is not None and _worker.alive and _settings == settings:
         return _worker
-    worker = InProcessWorker() if settings.in_process else ProcessWorker(worker_command(settings.python), log_path)
+    if settings.in_process:
+        worker: Worker = InProcessWorker()
+    else:
+        worker = ProcessWorker(worker_command(settings.python), log_path, settings.variables)
     worker.start()
     shutdown(wait=False)
     atexit.register(shutdown)
@@ -39,6 +45,27 @@ def free_memory() -> None:
     """Let the worker drop loaded weights, if there is one and it has nothing to do."""
     if _worker is not None and _worker.alive and not _worker.busy:
         _worker.send(protocol.free_memory("free_memory"))
+
+
+def is_busy() -> bool:
+    """Whether the worker traces."""
+    return _worker is not None and _worker.busy
+
+
+def idle_seconds() -> float:
+    """How long the worker has had nothing to do, as far as calls of this function have seen; 0 without a worker."""
+    global _used_at
+    if _worker is None:
+        return 0.0
+    if _worker.busy:
+        _used_at = time.monotonic()
+    return time.monotonic() - _used_at
+
+
+def end_idle_worker() -> None:
+    """End the worker unless it traces, which frees all its memory; the next trace starts another."""
+    if _worker is not None and not _worker.busy:
+        shutdown(wait=False)
 
 
 def worker_engines() -> list[protocol.Message]:

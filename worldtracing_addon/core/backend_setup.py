@@ -148,12 +148,14 @@ class BackendSetup(Task):
 
     def _follow(self, stage: str) -> Callable[[str], bool]:
         """Turns pip's lines into progress."""
-        downloads = Downloads()
+        downloads, unpacking = Downloads(), False
         total = int(self._plan.download_gb * 1000)
 
         def on_line(line: str) -> bool:
+            nonlocal unpacking
             quiet = downloads.read(line)
-            if line.startswith("Installing collected packages"):
+            unpacking = unpacking or line.startswith("Installing collected packages")
+            if unpacking:
                 self._progress("Unpacking the packages")
             elif downloads.name:
                 known = max(total, downloads.megabytes)  # the size before is an estimate

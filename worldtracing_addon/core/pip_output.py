@@ -42,9 +42,9 @@ class Downloads:
 
     @property
     def detail(self) -> str:
-        """E.g. "torch, 120 of 527 MB, 18.2 MB/s"; empty before the first file."""
-        if not self.name:
-            return ""
+        """E.g. "torch, 120 of 527 MB, 18.2 MB/s"; the name alone once it is there, empty before the first file."""
+        if not self.name or self._current >= self._total:
+            return self.name
         speed = self._received / max(time.monotonic() - self._started, 1e-3) / MEGABYTE
         return f"{self.name}, {self._current // MEGABYTE} of {self._total // MEGABYTE} MB, {speed:.1f} MB/s"
 

@@ -39,8 +39,25 @@ class WorkerSettings:
 
     Attributes:
         python: interpreter of a backend environment; None runs the worker under Blender's own Python.
-        in_process: run the worker in a thread of Blender instead of a process of its own.
+        in_process: run the worker in a thread of Blender instead of a process of its own. Then the rest, which a
+            process gets as environment variables, is that of Blender's.
+        weights: the folder of models; None leaves it to the backend.
+        memory_gb: what a trace may plan with on its device, in 10^9 bytes; None is what is free.
+        detailed_log: whether the log tells every message.
     """
 
     python: Path | None = None
     in_process: bool = False
+    weights: Path | None = None
+    memory_gb: float | None = None
+    detailed_log: bool = False
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """These choices as environment variables of the worker's process."""
+        chosen = {
+            "WORLDTRACING_WEIGHTS": self.weights,
+            "WORLDTRACING_MEMORY_GB": self.memory_gb,
+            "WORLDTRACING_LOG": "detailed" if self.detailed_log else None,
+        }
+        return {name: str(value) for name, value in chosen.items() if value is not None}

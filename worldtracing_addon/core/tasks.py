@@ -65,6 +65,8 @@ class TaskState:
 class Task:
     """One piece of work; a subclass says what in `_work`, which runs in a thread of its own."""
 
+    brief = False
+    """Whether it ends within a moment, so that others rather wait than be refused."""
     failure_code = "WT-ENV-FAILED"
     failure_fix = "Try again; if it happens again, report it with the diagnostics."
 
@@ -97,6 +99,11 @@ class Task:
         """Wait for the end, or for so long; for scripts without a window, and for quitting."""
         self._thread.join(seconds)
         return self.state
+
+    @property
+    def stage_seconds(self) -> float:
+        """How long the current stage has taken."""
+        return time.monotonic() - self.state.since
 
     @property
     def lines(self) -> list[str]:

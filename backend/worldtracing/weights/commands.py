@@ -1,4 +1,8 @@
-"""`worldtracing weights list|download|convert|verify|remove`: arguments in, functions of this package called."""
+"""`worldtracing weights list|download|convert|verify|remove`: arguments in, functions of this package called.
+
+With --json, what is printed is for another program: one object per line, `{"progress": [stage, k, n]}` while work goes
+on, and `{"error": {"code", "message", "fix"}}` at the end of what failed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import WorldTracingError
 from ..progress import OnProgress, silent
 from .catalogue import LICENCE, RELEASED, ReleasedModel, release_config, released_model
 from .convert import convert_checkpoint
@@ -26,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     def add(name: str, help_text: str, needs_model: bool = True) -> argparse.ArgumentParser:
         sub = actions.add_parser(name, help=help_text, description=help_text)
+        sub.add_argument("--json", action="store_true", help="print JSON, one object per line")
         if needs_model:
             sub.add_argument("model", choices=RELEASED, metavar="MODEL", help=", ".join(RELEASED))
         return sub
 
-    sub = add("list", "List the released models and what is in the weights folder.", needs_model=False)
-    sub.add_argument("--json", action="store_true", help="print JSON")
+    add("list", "List the released models and what is in the weights folder.", needs_model=False)
 
     sub = add("download", "Download a model from the Hugging Face Hub and convert it. Resumes where it stopped.")
     sub.add_argument("--accept-licence", action="store_true", help="accept the licence without being asked")
@@ -57,7 +62,7 @@ def _add_conversion(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carry one action out and return the exit code; errors pass as WorldTracingError."""
+    """Carry one action out and return the exit code; errors pass as WorldTracingError, or are printed as JSON."""
     actions: dict[str, Callable[[WeightStore, argparse.Namespace], None]] = {
         "list": _list,
         "download": _download,
@@ -65,7 +70,13 @@ def run(options: argparse.Namespace) -> int:
         "verify": _verify,
         "remove": _remove,
     }
-    actions[options.action](WeightStore(options.folder), options)
+    try:
+        actions[options.action](WeightStore(options.folder), options)
+    except WorldTracingError as error:
+        if not options.json:
+            raise
+        print(json.dumps({"error": error.to_dict()}), flush=True)
+        return 1
     return 0
 
 
@@ -103,7 +114,7 @@ def _download(store: WeightStore, options: argparse.Namespace) -> None:
         release_config(model, options.release)  # ask before gigabytes are downloaded, not after
     if not store.licence_accepted(model) and (options.accept_licence or _accepts(model)):
         store.accept_licence(model)
-    with _progress(model.name) as on_progress:
+    with _progress(model.name, options) as on_progress:
         source = download(store, model, on_progress, options.endpoint, options.token)
     _convert_to_store(store, model, source, options)
     if not options.keep_download:
@@ -124,30 +135,36 @@ def _convert(store: WeightStore, options: argparse.Namespace) -> None:
 
 def _convert_to_store(store: WeightStore, model: ReleasedModel, source: Path, options: argparse.Namespace) -> None:
     target = store.weights_path(model.name, options.precision)
-    with _progress(model.name) as on_progress:
+    with _progress(model.name, options) as on_progress:
         convert_checkpoint(source, target, model, options.precision, options.release, on_progress)
-    print(f"{target}: {target.stat().st_size / 1e9:.2f} GB, ready")
+    if not options.json:
+        print(f"{target}: {target.stat().st_size / 1e9:.2f} GB, ready")
 
 
 def _verify(store: WeightStore, options: argparse.Namespace) -> None:
     for file in store.files():
         if file.kind == "weights" and options.model in (None, *file.models):
-            with _progress(file.path.name) as on_progress:
+            with _progress(file.path.name, options) as on_progress:
                 verify_weights(file.path, on_progress)
-            print(f"{file.path}: unchanged since its conversion")
+            if not options.json:
+                print(f"{file.path}: unchanged since its conversion")
 
 
 def _remove(store: WeightStore, options: argparse.Namespace) -> None:
     kinds = ("download", "partial") if options.downloads_only else ("weights", "download", "partial")
     for file in store.remove(options.model, kinds):
-        print(f"{file.path}: removed, {file.size / 1e9:.2f} GB")
+        if not options.json:
+            print(f"{file.path}: removed, {file.size / 1e9:.2f} GB")
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[OnProgress]:
-    """A progress bar where somebody can see it."""
+def _progress(title: str, options: argparse.Namespace) -> Iterator[OnProgress]:
+    """JSON where that is wanted, else a progress bar where somebody can see it."""
     from ..cli import ProgressBar
 
+    if options.json:
+        yield lambda stage, k, n: print(json.dumps({"progress": [stage, k, n]}), flush=True)
+        return
     bar = ProgressBar(title) if sys.stderr.isatty() else None
     try:
         yield bar or silent

@@ -15,6 +15,7 @@ the allocator's fragments.
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections import defaultdict
@@ -162,7 +163,19 @@ def _gb(size: int) -> str:
 
 
 def free_memory(device: str) -> int | None:
-    """Bytes that can be allocated now on "cpu", "cuda", "cuda:1" or "mps"; None where the system does not tell."""
+    """Bytes that can be allocated now on "cpu", "cuda", "cuda:1" or "mps"; None where the system does not tell.
+
+    The environment variable WORLDTRACING_MEMORY_GB sets a limit to that.
+    """
+    free = _free_memory(device)
+    try:
+        limit = int(float(os.environ["WORLDTRACING_MEMORY_GB"]) * 1e9)
+    except (KeyError, ValueError):
+        return free
+    return limit if free is None else min(free, limit)
+
+
+def _free_memory(device: str) -> int | None:
     if device.startswith("cuda"):
         import torch
 
@@ -203,4 +216,5 @@ def is_out_of_memory(error: BaseException) -> bool:
     names = {cls.__name__ for cls in type(error).__mro__}  # torch.OutOfMemoryError without importing torch
     text = str(error)
     allocators = ("DefaultCPUAllocator", "MPS backend out of memory", "out of memory")
-    return bool(names & {"OutOfMemoryError", "MemoryError"}) or any(words in text for words in allocators)
+    system = ("Cannot allocate memory", "paging file is too small", "error code: <1455>")  # mapping a file; Windows
+    return bool(names & {"OutOfMemoryError", "MemoryError"}) or any(words in text for words in allocators + system)

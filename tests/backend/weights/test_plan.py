@@ -190,3 +190,12 @@ def test_the_cpus_allocator_is_recognized():
 
 def test_counting_needs_no_memory():
     assert all(tensor.is_meta for tensor in build_on_meta(R76).state_dict().values())
+
+
+def test_a_limit_counts_where_less_is_free_than_that(monkeypatch):
+    monkeypatch.setenv("WORLDTRACING_MEMORY_GB", "0.001")
+    assert free_memory("cpu") == 1_000_000
+    monkeypatch.setenv("WORLDTRACING_MEMORY_GB", "1e9")
+    assert free_memory("cpu") < 1e15
+    monkeypatch.setenv("WORLDTRACING_MEMORY_GB", "much")
+    assert free_memory("cpu") > 1_000_000

@@ -1,0 +1,90 @@
+"""The add-on's preferences. Draws, nothing else."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import background, models
+from ..backend import backend_state
+from ..core.models import DOWNLOAD_GB, ModelState
+from .backend import draw_backend
+from .common import draw_text, split
+
+LOG_LINES = 12
+
+
+def draw_preferences(layout: bpy.types.UILayout, preferences, context: bpy.types.Context) -> None:
+    """All sections."""
+    _section(layout, context, preferences, "Backend", _draw_backend)
+    _section(layout, context, preferences, "Models", _draw_models)
+    _section(layout, context, preferences, "Memory and Speed", _draw_memory)
+    _section(layout, context, preferences, "Files and Worker", _draw_files)
+
+
+def _section(layout: bpy.types.UILayout, context: bpy.types.Context, preferences, title: str, draw) -> None:
+    header, body = layout.panel(f"WT_{title.replace(' ', '_').lower()}")
+    header.label(text=title)
+    if body is not None:
+        draw(body, context, preferences)
+
+
+def _draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, preferences) -> None:
+    draw_backend(layout, context)
+    header, body = layout.panel("WT_set_up", default_closed=True)
+    header.label(text="Set-Up Options")
+    if body is not None:
+        split(body)
+        for name in ("wheels_folder", "backend_folder", "set_up_python", "torch_build", "package_index", "torch_index"):
+            body.prop(preferences, name)
+    checks = backend_state().checks
+    if checks:
+        header, body = layout.panel("WT_doctor", default_closed=True)
+        header.label(text="What Works")
+        for check in checks if body is not None else ():
+            body.label(text=f"{check['name']}: {check['detail']}", icon="CHECKMARK" if check["ok"] else "ERROR")
+    task = background.task()
+    if task is not None and task.lines:
+        header, body = layout.panel("WT_log", default_closed=True)
+        header.label(text="Log")
+        column = body.column(align=True) if body is not None else None
+        for line in task.lines[-LOG_LINES:] if column else ():
+            column.label(text=line[:200])
+
+
+def _draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, preferences) -> None:
+    draw_text(layout, context, "Released for non-commercial research only; the bundled model needs no download")
+    for model in models.listed_models():
+        _draw_model(layout, model)
+    row = layout.row()
+    row.operator("wt.list_models", icon="FILE_REFRESH")
+    row.label(text=str(models.folder()))
+    split(layout)
+    layout.prop(preferences, "models_folder")
+    layout.prop(preferences, "hub_mirror")
+
+
+def _draw_model(layout: bpy.types.UILayout, state: ModelState) -> None:
+    model = state.model
+    row = layout.row(align=True)
+    row.label(text=f"{model.name}: {model.label}", icon="CHECKMARK" if state.ready else "BLANK1")
+    row.label(text=state.text if state.ready or state.other else f"{DOWNLOAD_GB.get(model.name, 0):.1f} GB")
+    row.operator("wm.url_open", text="", icon="URL").url = model.page
+    if not state.ready:
+        row.operator("wt.download_model", text="", icon="IMPORT").name = model.name
+        row.operator("wt.convert_model", text="", icon="FILEBROWSER").name = model.name
+    if state.ready or state.other:
+        row.operator("wt.delete_model", text="", icon="TRASH").name = model.name
+
+
+def _draw_memory(layout: bpy.types.UILayout, _context: bpy.types.Context, preferences) -> None:
+    split(layout)
+    for name in ("device", "precision", "memory_limit", "idle_minutes", "free_before_render"):
+        layout.prop(preferences, name)
+    layout.operator("wt.free_memory")
+
+
+def _draw_files(layout: bpy.types.UILayout, _context: bpy.types.Context, preferences) -> None:
+    split(layout)
+    for name in ("results_folder", "python", "in_process", "log_level"):
+        layout.prop(preferences, name)
+    layout.operator("wt.copy_diagnostics", icon="COPYDOWN")
