@@ -87,8 +87,19 @@ def load_mask(path: str | Path, width: int, height: int) -> np.ndarray:
 def picture_mask(rgb: np.ndarray, alpha: np.ndarray | None, width: int, height: int) -> np.ndarray:
     """What a picture means as a mask: (height, width) bool.
 
-    True where alpha (H, W) uint8 is above 127 if it varies, else where the luma of `rgb` (H, W, 3) uint8 is.
+    True where alpha (H, W) uint8 is above 127 if it varies, else where the luma of `rgb` (H, W, 3) uint8 is. A picture
+    of another size is scaled.
+
+    Raises:
+        WorldTracingError: WT-IMG-MASK-SIZE where its shape is another one, but for a pixel of rounding.
     """
+    rows, columns = rgb.shape[:2]
+    if abs(columns * height - rows * width) > max(columns, rows, width, height):
+        raise WorldTracingError(
+            "WT-IMG-MASK-SIZE",
+            f"The mask is {columns} x {rows} pixels and the photo {width} x {height}: their shapes differ.",
+            "Give a mask of the photo's shape. Its size does not matter.",
+        )
     if alpha is not None and np.ptp(alpha) > 0:
         mask = alpha > 127
     else:

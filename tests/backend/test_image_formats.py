@@ -9,6 +9,7 @@ from pictures import HEIGHT, WIDTH, as_grey, assert_near, write_float_tiff
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from worldtracing.errors import WorldTracingError
 from worldtracing.image import load_mask, load_photo
 from worldtracing.srgb import srgb_to_linear
 
@@ -209,6 +210,9 @@ def test_masks(tmp_path, rgb, alpha):
     doubled = load_mask(tmp_path / "grey.png", 2 * WIDTH, 2 * HEIGHT)
     np.testing.assert_array_equal(doubled, expected.repeat(2, 0).repeat(2, 1))
     assert load_mask(tmp_path / "grey.png", 7, 5).shape == (5, 7)
+    for shape in ((HEIGHT, WIDTH), (2 * WIDTH, HEIGHT + 4)):
+        with pytest.raises(WorldTracingError, match="WT-IMG-MASK-SIZE"):
+            load_mask(tmp_path / "grey.png", *shape)
 
 
 def test_a_stream_of_exif_rubbish_is_ignored(tmp_path, rgb):

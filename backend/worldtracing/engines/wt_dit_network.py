@@ -126,7 +126,7 @@ class NetworkKeeper:
         except (RuntimeError, MemoryError, WorldTracingError) as error:
             if not _ran_out(error):
                 raise
-            failure = str(error)
+            failure = getattr(error, "message", str(error))
         smaller = _smallest(plan, header, device)
         if smaller == replace(plan, sentence=""):
             raise _out_of_memory(header, device, failure)
@@ -138,7 +138,7 @@ class NetworkKeeper:
         except (RuntimeError, MemoryError, WorldTracingError) as error:
             if not _ran_out(error):
                 raise
-            failure = str(error)
+            failure = getattr(error, "message", str(error))
         self.free_memory()
         raise _out_of_memory(header, device, failure)
 

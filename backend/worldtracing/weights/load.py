@@ -59,7 +59,7 @@ def load_model(
             for k, key in enumerate(keys):
                 on_progress("Loading weights", k, len(keys))
                 state[key] = file.get_tensor(key).to(parameter_dtype(key, precision))
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, OSError) as error:
         if is_out_of_memory(error):
             raise _does_not_fit(path, device) from error
         raise

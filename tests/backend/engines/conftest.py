@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiny_weights import TINY, write_checkpoint
 
 from worldtracing.camera import Camera
@@ -54,6 +55,15 @@ def disk():
     image = np.full((60, 90, 3), 230, np.uint8)
     image[mask] = (170, 60, 40)
     return image, mask
+
+
+@pytest.fixture
+def photo(tmp_path, disk):
+    """The disk as a file, with its mask as alpha."""
+    image, mask = disk
+    path = tmp_path / "disk.png"
+    Image.fromarray(np.dstack([image, mask * np.uint8(255)])).save(path)
+    return path
 
 
 @pytest.fixture

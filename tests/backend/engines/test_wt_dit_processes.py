@@ -22,14 +22,6 @@ from worldtracing.world import LayeredWorld  # noqa: E402
 
 
 @pytest.fixture
-def photo(tmp_path, disk):
-    image, mask = disk
-    path = tmp_path / "disk.png"
-    Image.fromarray(np.dstack([image, mask * np.uint8(255)])).save(path)
-    return path
-
-
-@pytest.fixture
 def worker():
     with Process([sys.executable, "-m", "worldtracing", "serve", "--stdio"]) as process:
         yield process

@@ -77,6 +77,7 @@ class Hub:
         status, error_code: an answer other than the file.
         token: that a request must carry.
         drop_after: close the connection after so many bytes of an answer, `drops` times.
+        stall: send half of an answer, then wait for this event; None for no wait.
         ranges: whether Range is honoured.
         redirect: send the file from another host name, as the real hub does.
         requests: (method, path, headers) of all requests.
@@ -87,6 +88,7 @@ class Hub:
         self.commit = "0123456789abcdef0123456789abcdef01234567"
         self.status, self.error_code, self.token = 200, None, None
         self.drop_after, self.drops, self.ranges, self.redirect = None, 0, True, False
+        self.stall = None
         self.is_hub = True
         self.requests = []
         hub = self
@@ -159,6 +161,10 @@ class Hub:
             self.drops -= 1
             body = body[: self.drop_after]
             request.close_connection = True
+        if self.stall:
+            request.wfile.write(body[: len(body) // 2])
+            self.stall.wait()
+            return
         request.wfile.write(body)
 
 

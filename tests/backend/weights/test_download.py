@@ -1,12 +1,17 @@
 import json
 import os
+import signal
 import socket
+import subprocess
 import sys
+import threading
 
 import pytest
+from worker_help import until
 
 from worldtracing.errors import Cancelled, WorldTracingError
 from worldtracing.weights import download as downloading
+from worldtracing.weights.catalogue import RELEASED
 from worldtracing.weights.download import Speed, download
 from worldtracing.weights.store import download_record
 
@@ -87,6 +92,32 @@ def test_lost_connections_are_resumed(accepted, tiny, hub):
     assert download(accepted, tiny, endpoint=hub.endpoint).read_bytes() == hub.content
     assert len(hub.gets()) == 4
     assert hub.gets()[3][2]["Range"] == "bytes=900000-"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a program cannot press Ctrl-C for another one on Windows")
+def test_ctrl_c_leaves_what_arrived_and_what_was_there(store, hub):
+    """The command line in a process of its own."""
+    ready = store.weights_path("r75b", "fp32")
+    ready.parent.mkdir(parents=True)
+    ready.write_bytes(b"weights of before")
+    hub.stall = threading.Event()
+    command = [sys.executable, "-m", "worldtracing", "weights", "--folder", store.folder, "download", "r75b"]
+    command += ["--accept-licence", "--endpoint", hub.endpoint]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        partial = until(lambda: next((p for p in store.folder.rglob("*.partial") if p.stat().st_size), None))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert process.stderr.read().splitlines()[-1] == "Interrupted."
+    hub.stall.set()
+    done = partial.stat().st_size
+    assert partial.read_bytes() == hub.content[:done]
+    assert ready.read_bytes() == b"weights of before"
+
+    hub.stall = None
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1  # not a checkpoint after all
+    assert hub.gets()[-1][2]["Range"] == f"bytes={done}-"
+    assert store.download_path(RELEASED["r75b"]).read_bytes() == hub.content
+    assert ready.read_bytes() == b"weights of before"
 
 
 def test_a_connection_that_stays_lost_keeps_what_arrived(accepted, tiny, hub):

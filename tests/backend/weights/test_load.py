@@ -105,7 +105,15 @@ def test_a_header_that_belongs_to_another_network_is_told(tmp_path, tiny_clip):
     assert "missing" in fails("WT-MODEL-KEYS", path).message
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        MemoryError(),
+        RuntimeError("unable to mmap 53049016 bytes from file <a.safetensors>: Cannot allocate memory (12)"),
+        OSError("The paging file is too small for this operation to complete. (os error 1455)"),  # of Windows
+    ],
+)
 def test_out_of_memory_while_loading_is_told(weights, monkeypatch, error):
     def refuse(*_):
         raise error
