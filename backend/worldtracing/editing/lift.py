@@ -13,6 +13,7 @@ import numpy as np
 
 from ..world import LayeredWorld
 from .base import Lifted, Plane, front_points
+from .rays import RayOrder
 from .surfaces import Surfaces, take_apart
 
 ROUNDS = 3
@@ -23,6 +24,9 @@ THICKEST = 1.5
 
 DIVIDED = 0.03
 """A sheet that the mask's outline cuts, with more than this share on each side, is divided between both."""
+
+SEEN = 0.005
+"""Share of a sheet that must be visible to tell whose it is: less are stray pixels at outlines."""
 
 UNKNOWN, OBJECT, OTHER, BOTH = range(4)
 
@@ -65,7 +69,8 @@ def _sides_of_visible(surfaces: Surfaces, mask: np.ndarray) -> np.ndarray:
     outside = np.bincount(sheet[~mask & (sheet >= 0)], minlength=surfaces.count)
     side = np.where(inside > outside, OBJECT, OTHER)
     side[np.minimum(inside, outside) > DIVIDED * (inside + outside)] = BOTH
-    side[inside + outside == 0] = UNKNOWN
+    size = np.bincount(surfaces.sheet[surfaces.hits], minlength=surfaces.count)
+    side[inside + outside <= SEEN * size] = UNKNOWN
     return side.astype(np.int8)
 
 
@@ -75,22 +80,19 @@ def _sides_of_hidden(world: LayeredWorld, surfaces: Surfaces, mask: np.ndarray, 
         return
     seen, _ = front_points(world)
     thickest = THICKEST * np.linalg.norm(np.ptp(seen[mask], axis=0))
-    rank = np.cumsum(surfaces.hits, axis=0, dtype=np.int8) - np.int8(1)
-    for step in (*["partner"] * ROUNDS, "neighbors"):
-        unknown = np.append(side == UNKNOWN, False)[surfaces.sheet]
-        layer, row, column = at = np.nonzero(unknown)
-        own = rank[at]
+    order = RayOrder(surfaces.hits)
+    for others in (*[(order.partner,)] * ROUNDS, (order.before, order.after)):
+        at = np.nonzero(np.append(side == UNKNOWN, False)[surfaces.sheet])
         votes = np.zeros((2, surfaces.count))
-        for wanted in (own ^ 1,) if step == "partner" else (own - 1, own + 1):
-            for other in range(len(rank)):
-                match = (rank[other, row, column] == wanted) & surfaces.hits[other, row, column]
-                gap = np.abs(world.points[other, row, column, 2] - world.points[layer, row, column, 2])
-                theirs = side[surfaces.sheet[other, row, column]]
-                theirs = np.where(theirs == BOTH, np.where(mask[row, column], OBJECT, OTHER), theirs)
-                weight = np.ones_like(gap) if step == "partner" else 1 / (gap + 1e-3 * thickest)
-                for index, which in enumerate((OBJECT, OTHER)):
-                    voting = match & (gap <= thickest) & (theirs == which)
-                    votes[index] += np.bincount(surfaces.sheet[at][voting], weight[voting], surfaces.count)
+        for find in others:
+            other = find(*at)
+            gap = np.abs(world.points[(other, *at[1:])][:, 2] - world.points[at][:, 2])
+            theirs = side[surfaces.sheet[(other, *at[1:])]]
+            theirs = np.where(theirs == BOTH, np.where(mask[at[1:]], OBJECT, OTHER), theirs)
+            weight = np.ones_like(gap) if len(others) == 1 else 1 / (gap + 1e-3 * thickest)
+            for index, which in enumerate((OBJECT, OTHER)):
+                voting = (other >= 0) & (gap <= thickest) & (theirs == which)
+                votes[index] += np.bincount(surfaces.sheet[at][voting], weight[voting], surfaces.count)
         side[(side == UNKNOWN) & (votes[0] > votes[1])] = OBJECT
         side[(side == UNKNOWN) & (votes[1] > 0)] = OTHER
 

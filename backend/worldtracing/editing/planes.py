@@ -24,10 +24,15 @@ HYPOTHESES = 300
 MAX_SUPPORTS = 8
 
 MIN_SHARE = 0.015
-"""Share of the visible points that a support must hold."""
+MIN_TABLE_SHARE = 0.006
+"""Share of the visible points that a support, and a table, must hold."""
 
 TOLERANCE = 0.01
 """Distance from a plane, relative to depth, within which a point may lie on it."""
+
+TIGHT = 0.003
+LOOSE_GAIN = 0.4
+"""A tight tolerance is enough where it finds this share of the points that `TOLERANCE` finds."""
 
 FINEST = 0.002
 """The same where the points fit the plane perfectly."""
@@ -63,12 +68,14 @@ def find_planes(world: LayeredWorld) -> tuple[Plane, ...]:
     def bounds_scene(plane: np.ndarray) -> np.ndarray:
         return np.mean(solid @ plane[:, :3].T - plane[:, 3] < -TOLERANCE * solid[:, 2:], axis=0) <= BEYOND
 
-    bounds, left = _search(points, normals, np.ones(len(points), bool), rng, bounds_scene)
+    bounds, left = _search(points, normals, np.ones(len(points), bool), rng, bounds_scene, MIN_SHARE)
     floor = max((plane for plane in bounds if _may_be_floor(plane)), key=lambda plane: plane.support, default=None)
     if floor is None:
         return tuple(replace(plane, kind=_kind(plane, UP)) for plane in bounds)
     bounds = [replace(plane, kind="floor" if plane is floor else _kind(plane, floor.normal)) for plane in bounds]
-    levels, _ = _search(points, normals, left, rng, lambda plane: plane[:, :3] @ floor.normal > PARALLEL)
+    levels, _ = _search(
+        points, normals, left, rng, lambda plane: plane[:, :3] @ floor.normal > PARALLEL, MIN_TABLE_SHARE
+    )
     planes = [*bounds, *(replace(plane, kind="table") for plane in levels)]
     return tuple(sorted(planes, key=lambda plane: -plane.support)[:MAX_SUPPORTS])
 
@@ -119,6 +126,7 @@ def _search(
     left: np.ndarray,
     rng: np.random.Generator,
     acceptable: Callable[[np.ndarray], np.ndarray],
+    min_share: float,
 ) -> tuple[list[Plane], np.ndarray]:
     """Planes by RANSAC, largest first, each without the points of those before.
 
@@ -126,27 +134,43 @@ def _search(
         points, normals: (N, 3) float64.
         left: (N,) bool, the points not on a plane yet.
         acceptable: hypotheses (K, 4), normal and offset, to (K,) bool.
+        min_share: of the points that a plane must hold.
 
     Returns:
         Planes, and the points that lie on none.
     """
     planes: list[Plane] = []
-    tolerance = TOLERANCE * points[:, 2]
-    while len(planes) < MAX_SUPPORTS and np.count_nonzero(left) >= MIN_SHARE * len(points):
+    while len(planes) < MAX_SUPPORTS and np.count_nonzero(left) >= min_share * len(points):
         chosen = rng.choice(np.flatnonzero(left), HYPOTHESES)
         hypotheses = np.concatenate([normals[chosen], (normals[chosen] * points[chosen]).sum(1, keepdims=True)], 1)
         hypotheses = hypotheses[acceptable(hypotheses) & (hypotheses[:, 3] < 0)]
         if not len(hypotheses):
             break
-        counts = [np.count_nonzero(_on(plane, points, normals, tolerance) & left) for plane in hypotheses]
-        plane, on = _refined(hypotheses[np.argmax(counts)], points, normals, tolerance, left)
-        if np.count_nonzero(on) < MIN_SHARE * len(points) or not acceptable(plane[None])[0]:
+        plane, on, tolerance = _best(hypotheses, points, normals, left)
+        if np.count_nonzero(on) < min_share * len(points) or not acceptable(plane[None])[0]:
             break
         residual = np.abs(points[on] @ plane[:3] - plane[3]) / points[on, 2]
         spread = float(np.clip(4 * np.median(residual), FINEST, TOLERANCE))
         planes.append(Plane(plane[:3], float(plane[3]), support=int(on.sum()), tolerance=spread))
-        left = left & ~(np.abs(points @ plane[:3] - plane[3]) < tolerance)
+        left = left & ~(np.abs(points @ plane[:3] - plane[3]) < tolerance * points[:, 2])
     return planes, left
+
+
+def _best(
+    hypotheses: np.ndarray, points: np.ndarray, normals: np.ndarray, left: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The hypothesis with the most points, refined; its points; and the tolerance, relative to depth, it was judged by.
+
+    A tight tolerance goes first, or two tables of nearly one height would be one; a loose one only where it finds many
+    more points, as where depth is noisy.
+    """
+    found = []
+    for tolerance in (TIGHT, TOLERANCE):
+        near = tolerance * points[:, 2]
+        counts = [np.count_nonzero(_on(plane, points, normals, near) & left) for plane in hypotheses]
+        found.append((*_refined(hypotheses[np.argmax(counts)], points, normals, near, left), tolerance))
+    tight, loose = found
+    return tight if np.count_nonzero(tight[1]) >= LOOSE_GAIN * np.count_nonzero(loose[1]) else loose
 
 
 def _on(plane: np.ndarray, points: np.ndarray, normals: np.ndarray, tolerance: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from ..world import LayeredWorld
 from .base import Plane, front_layer, front_points
 from .normals import surface_normals
 from .planes import support_map
+from .rays import RayOrder
 from .sheets import connected_sheets
 
 
@@ -52,4 +53,28 @@ def take_apart(world: LayeredWorld, planes: Sequence[Plane]) -> Surfaces:
         np.put_along_axis(support, np.maximum(front, 0)[None], np.where(seen, visible, -1)[None], 0)
     hits = world.valid & ~np.isin(support, bounds)
     sheets = connected_sheets(world.points, hits, float(world.K[0, 0]), support, planes)
-    return Surfaces(tuple(planes), support, front, hits, sheets.labels, sheets.count)
+    sheet = _with_slivers(sheets.labels, sheets.count, hits)
+    return Surfaces(tuple(planes), support, front, hits, sheet, sheets.count)
+
+
+def _with_slivers(sheet: np.ndarray, count: int, hits: np.ndarray) -> np.ndarray:
+    """Sheets nowhere three pixels wide, as sides seen at a glancing angle, join the one of most of their partners.
+
+    They are too steep to continue from ray to ray. Their numbers are not used any more.
+    """
+    core = sheet[:, 1:-1, 1:-1]
+    wide = (sheet[:, :-2, 1:-1] == core) & (sheet[:, 2:, 1:-1] == core)
+    wide &= (sheet[:, 1:-1, :-2] == core) & (sheet[:, 1:-1, 2:] == core) & (core >= 0)
+    sliver = np.ones(count + 1, bool)
+    sliver[core[wide]] = False
+    sliver[-1] = False  # no sheet
+    _, row, column = at = np.nonzero(sliver[sheet])
+    partner = RayOrder(hits).partner(*at)
+    theirs = sheet[partner, row, column]
+    voting = (partner >= 0) & ~sliver[theirs]
+    pairs, votes = np.unique(np.stack([sheet[at], theirs])[:, voting], axis=1, return_counts=True)
+    joined = np.arange(count + 1)
+    order = np.argsort(votes, kind="stable")  # the most votes are written last
+    joined[pairs[0, order]] = pairs[1, order]
+    joined[-1] = -1
+    return joined[sheet].astype(np.int32)
