@@ -8,10 +8,16 @@ import time
 import numpy as np
 import pytest
 from adapter_help import FakeRepository, silent
+from mesh_world import mesh_world
 
 from worldtracing.errors import Cancelled, WorldTracingError
+from worldtracing.meshing.adapters import generated
+from worldtracing.meshing.adapters.comfyui import ComfyUIGenerator
+from worldtracing.meshing.adapters.hunyuan3d import Hunyuan3DGenerator
+from worldtracing.meshing.adapters.pixal3d import Pixal3DGenerator
 from worldtracing.meshing.adapters.process import Program
 from worldtracing.meshing.adapters.settings import read_settings
+from worldtracing.meshing.base import MeshOptions
 
 TENSORS = {
     "rgba": np.zeros((4, 4, 4), np.uint8),
@@ -139,6 +145,16 @@ def alive(pid):
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_missing_package_of_ours_is_found_before_the_job(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    monkeypatch.setattr(generated, "find_spec", lambda name: None)
+    for generator in (Pixal3DGenerator(), ComfyUIGenerator(), Hunyuan3DGenerator()):
+        assert "scipy" in generator.check().message
+        with pytest.raises(WorldTracingError) as caught:
+            generator.generate(mesh_world(), None, MeshOptions(), silent)
+        assert caught.value.code == "WT-ENV-PACKAGE"
 
 
 def test_nothing_is_left_in_the_temporary_folder(program, tmp_path, monkeypatch):

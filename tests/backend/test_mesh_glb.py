@@ -5,9 +5,12 @@ import pytest
 from glb_help import glb, painted_glb
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mesh_world import true_mesh
 
 from worldtracing.errors import WorldTracingError
+from worldtracing.export.glb import export_glb
 from worldtracing.meshing.adapters.glb import read_glb
+from worldtracing.meshing.textured import TexturedMesh
 
 VERTICES = np.array([[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3]], np.float32)
 FACES = np.array([[0, 1, 2], [0, 2, 3]])
@@ -60,6 +63,20 @@ def test_parents_are_applied_to_children():
     np.testing.assert_allclose(
         read_glb(glb(VERTICES, FACES, UV, BASE, change=nest)).vertices, (VERTICES + np.array([1, 0, 0])) * 2
     )
+
+
+def test_our_own_files_are_read_back(tmp_path):
+    vertices, faces = true_mesh()
+    random = np.random.default_rng(0)
+    uvs = random.random((len(faces), 3, 2)).astype(np.float32)
+    base, rough = random.integers(0, 255, (8, 8, 4)).astype(np.uint8), random.integers(0, 255, (8, 8)).astype(np.uint8)
+    base[..., 3] = 255
+    mesh = TexturedMesh(vertices, faces, uvs, base, metallic=rough, roughness=rough)
+    back = read_glb(export_glb(mesh, tmp_path / "mesh.glb").read_bytes())
+    np.testing.assert_array_equal(back.vertices[back.faces] * np.float32([1, -1, -1]), vertices[faces])
+    np.testing.assert_allclose(back.uvs, uvs, atol=1e-6)
+    np.testing.assert_array_equal(back.base_color, base)
+    np.testing.assert_array_equal(back.roughness, rough)
 
 
 def as_points(gltf):

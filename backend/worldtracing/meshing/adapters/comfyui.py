@@ -18,7 +18,7 @@ from ...world import LayeredWorld
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
 from ..textured import TexturedMesh
 from .comfyui_workflow import MARGIN, SAVE, VISION_MODELS, Wish, build_workflow
-from .generated import front_starts, place
+from .generated import describe, front_starts, packages_missing, place, require
 from .glb import read_glb
 from .picture import object_view, visible_pixels
 from .pixal3d import projected_start
@@ -51,16 +51,25 @@ class ComfyUIGenerator:
         description="Pixal3D or TRELLIS.2 on a ComfyUI server, with PBR texture; the way for Windows and smaller GPUs.",
         licence="ComfyUI: GPL-3.0; Pixal3D, TRELLIS.2 and their weights: MIT",
         memory_gib=12.0,
+        needs=("scipy", "PIL"),
     )
 
     def check(self) -> Health:
         """See `MeshGenerator.check`: whether ComfyUI answers at the address, and has the nodes and files."""
+        if missing := packages_missing(self.info):
+            return missing
+        deadline = time.monotonic() + CHECK_SECONDS
+
+        def in_time(stage: str, k: int, n: int) -> None:
+            if time.monotonic() > deadline:
+                raise server.timeout(CHECK_SECONDS)
+
         try:
             settings = read_settings(self.info.name, DEFAULTS, {})
             server = Server("ComfyUI", settings["address"])
             version = _version(server, CHECK_SECONDS)
             settings["vision"] = _vision_model(server, settings["model"])
-            _check_workflow(server, build_workflow(_wish(settings, "", 49.0, MeshOptions())), lambda stage, k, n: None)
+            _check_workflow(server, build_workflow(_wish(settings, "", 49.0, MeshOptions())), in_time)
         except WorldTracingError as error:
             return Health(False, error.message, error.fix)
         return Health(True, f"ComfyUI {version} answers at {server.address}.")
@@ -77,6 +86,7 @@ class ComfyUIGenerator:
         settings = read_settings(self.info.name, DEFAULTS, options.extra)
         check_choice(self.info.name, "model", settings["model"], tuple(MARGIN))
         check_choice(self.info.name, "resolution", settings["resolution"], (512, 1024, 1536))
+        require(self.info)
         chosen = chosen_points(world, mask)
         on_progress("Preparing the picture", 0, 1)
         view = object_view(world, visible_pixels(chosen), PICTURE_SIZE, MARGIN[settings["model"]])
@@ -93,8 +103,7 @@ class ComfyUIGenerator:
             starts = [projected_start(generated, target, view)]
         else:
             starts = front_starts(generated, target, view.rotation)
-        facts = ("model", "resolution", "seed", "faces", "texture_size")
-        metadata = {"generator": self.info.name, "options": {name: getattr(wish, name) for name in facts}}
+        metadata = describe(self.info.name, world, options, settings)
         return place(generated, target, starts, turn=wish.model == "trellis2", metadata=metadata)
 
 

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 
 import numpy as np
 
 from ...errors import WorldTracingError
+from ...extras import need
+from ...world import LayeredWorld
 from ..align import GLTF_TO_CAMERA, SURFACE_SAMPLES, Similarity, align_to_points, match_moments, sample_surface
+from ..base import GeneratorInfo, Health, MeshOptions
 from ..textured import TexturedMesh
+from ..topology import inspect
 
 POOR_FIT = 0.03
 """Median distance of layer points from the mesh, relative to the object's size, from which a note says so."""
 
+MACHINE = ("python", "repository", "address", "timeout", "download")
+"""Settings that say where a generator is, and nothing of its mesh."""
+
 VIEW_PITCHES = (-20.0, 0.0, 20.0, 40.0)
 """Degrees that a photo may look down on an object that its generator has set upright."""
+
+
+def require(info: GeneratorInfo) -> None:
+    """Find out before a long job, not after it, that a package is missing which its result needs (WT-ENV-PACKAGE)."""
+    for module in info.needs:
+        need(module, "mesh", f"bring a mesh of {info.label} into place")
+
+
+def packages_missing(info: GeneratorInfo) -> Health | None:
+    """The health of a generator whose packages are not here; nothing is imported."""
+    missing = [module for module in info.needs if find_spec(module) is None]
+    if not missing:
+        return None
+    return Health(
+        False,
+        f"The Python package {missing[0]} is needed to bring a mesh of {info.label} into place.",
+        "Set up the backend, or run: pip install 'worldtracing[mesh]'.",
+    )
+
+
+def describe(name: str, world: LayeredWorld, options: MeshOptions, settings: Mapping) -> dict:
+    """The metadata that every generator's mesh has: who made it of what, and how."""
+    extra = {key: value for key, value in settings.items() if key not in MACHINE}
+    return {"generator": name, "options": {**asdict(options), "extra": extra}, "scale": world.scale, "notes": []}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +71,14 @@ class GeneratedMesh:
         return replace(self, vertices=pose(self.vertices).astype(np.float32))
 
     def textured(self, metadata: dict) -> TexturedMesh:
-        """The mesh as it is, for one that stands in its place.
+        """The mesh as it is, for one that stands in its place; whether it is closed is added to the metadata.
 
         Raises:
             WorldTracingError: WT-MESH-RESULT for a mesh that nothing can use.
         """
         arrays = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        topology = inspect(self.faces)
+        metadata = {**metadata, "watertight": topology.watertight, "manifold": topology.manifold}
         try:
             return TexturedMesh(**arrays | {"uvs": np.clip(self.uvs, 0, 1)}, metadata=metadata)
         except WorldTracingError as error:

@@ -12,7 +12,7 @@ from ...progress import OnProgress
 from ...world import LayeredWorld
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
 from ..textured import TexturedMesh
-from .generated import front_starts, place
+from .generated import describe, front_starts, packages_missing, place, require
 from .glb import read_glb
 from .picture import object_view, visible_pixels
 from .server import Server
@@ -40,10 +40,13 @@ class Hunyuan3DGenerator:
         description="Clean shape and PBR texture from the photo alone, through the API server of Hunyuan3D-2.1.",
         licence="Tencent Hunyuan 3D 2.1 Community License; not for use in the EU, the UK and South Korea",
         memory_gib=29.0,
+        needs=("scipy", "PIL"),
     )
 
     def check(self) -> Health:
         """See `MeshGenerator.check`: whether the server at the address says that it is healthy."""
+        if missing := packages_missing(self.info):
+            return missing
         try:
             server = _server(read_settings(self.info.name, DEFAULTS, {}))
             answer = server.request("GET", "/health", seconds=CHECK_SECONDS)
@@ -62,6 +65,7 @@ class Hunyuan3DGenerator:
                 WT-MESH-TIMEOUT, WT-MESH-VERSION, WT-MESH-FAILED, and those of `read_glb` and `place`.
         """
         settings = read_settings(self.info.name, DEFAULTS, options.extra)
+        require(self.info)
         chosen = chosen_points(world, mask)
         on_progress("Preparing the picture", 0, 1)
         view = object_view(world, visible_pixels(chosen), PICTURE_SIZE, MARGIN)
@@ -83,8 +87,7 @@ class Hunyuan3DGenerator:
             raise server.failed(str(text or f"HTTP status {answer.status}")[:300])
         on_progress("Aligning the mesh", 0, 1)
         mesh, target = read_glb(answer.body), world.points[chosen]
-        sent = {name: value for name, value in request.items() if name != "image"}
-        metadata = {"generator": self.info.name, "options": sent}
+        metadata = describe(self.info.name, world, options, settings)
         return place(mesh, target, front_starts(mesh, target, view.rotation), turn=True, metadata=metadata)
 
 

@@ -11,7 +11,7 @@ from ...world import LayeredWorld
 from ..align import GLTF_TO_CAMERA, SURFACE_SAMPLES, Similarity, sample_surface
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
 from ..textured import TexturedMesh
-from .generated import GeneratedMesh, check_shape, place
+from .generated import GeneratedMesh, check_shape, describe, packages_missing, place, require
 from .picture import ObjectView, object_view, visible_pixels
 from .process import Program
 from .settings import check_choice, read_settings
@@ -41,11 +41,12 @@ class Pixal3DGenerator:
         licence="Pixal3D and its weights: MIT; nvdiffrast and nvdiffrec, which it needs: NVIDIA, non-commercial",
         memory_gib=13.0,
         platforms=("linux",),
+        needs=("scipy",),
     )
 
     def check(self) -> Health:
         """See `MeshGenerator.check`; reads the environment variables alone."""
-        return _program(read_settings(self.info.name, DEFAULTS, {})).check()
+        return packages_missing(self.info) or _program(read_settings(self.info.name, DEFAULTS, {})).check()
 
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
@@ -58,6 +59,7 @@ class Pixal3DGenerator:
         """
         settings = read_settings(self.info.name, DEFAULTS, options.extra)
         check_choice(self.info.name, "resolution", settings["resolution"], (1024, 1536))
+        require(self.info)
         chosen = chosen_points(world, mask)
         on_progress("Preparing the picture", 0, 1)
         view = object_view(world, visible_pixels(chosen), PICTURE_SIZE, MARGIN)
@@ -69,7 +71,7 @@ class Pixal3DGenerator:
         }
         result = _program(settings).run({"rgb": view.on_black()}, request, on_progress)
         on_progress("Aligning the mesh", 0, 1)
-        metadata = {"generator": self.info.name, "options": request}
+        metadata = describe(self.info.name, world, options, settings)
         mesh, target = GeneratedMesh(**result), world.points[chosen]
         return place(mesh, target, [projected_start(mesh, target, view)], turn=False, metadata=metadata)
 

@@ -21,7 +21,7 @@ from ...progress import OnProgress
 from ..base import Health
 
 LAUNCHER = Path(__file__).with_name("runners") / "launch.py"
-CHECK_SECONDS = 20.0
+CHECK_SECONDS = 5.0
 POLL_SECONDS = 0.2
 
 
@@ -170,11 +170,12 @@ def _ended(process: subprocess.Popen):
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
+        if process.returncode is None:  # else it was waited for, and its number may be another's by now
+            with contextlib.suppress(OSError):
+                if hasattr(os, "killpg"):
+                    os.killpg(process.pid, signal.SIGKILL)
+                else:
+                    process.kill()
 
 
 def _last_line(log: Path) -> str:

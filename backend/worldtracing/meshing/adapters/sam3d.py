@@ -12,7 +12,7 @@ from ...world import LayeredWorld
 from ..align import rotated
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
 from ..textured import TexturedMesh
-from .generated import GeneratedMesh, check_shape, place
+from .generated import GeneratedMesh, check_shape, describe, packages_missing, place, require
 from .picture import visible_pixels
 from .process import Program
 from .settings import read_settings
@@ -33,11 +33,12 @@ class SAM3DGenerator:
         licence="SAM License of Meta: read it before use; the weights are only given on request",
         memory_gib=32.0,
         platforms=("linux",),
+        needs=("scipy", "fast_simplification"),
     )
 
     def check(self) -> Health:
         """See `MeshGenerator.check`; reads the environment variables alone."""
-        return _program(read_settings(self.info.name, DEFAULTS, {})).check()
+        return packages_missing(self.info) or _program(read_settings(self.info.name, DEFAULTS, {})).check()
 
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
@@ -49,6 +50,7 @@ class SAM3DGenerator:
                 `Program.run` and `place`.
         """
         settings = read_settings(self.info.name, DEFAULTS, options.extra)
+        require(self.info)
         chosen = chosen_points(world, mask)
         tensors = {
             "rgb": world.rgb,
@@ -62,7 +64,7 @@ class SAM3DGenerator:
         vertices, faces, colors = fewer_faces(result["vertices"], result["faces"], result["colors"], options.faces)
         texture, uvs = color_atlas(faces, colors, options.texture_size)
         mesh = GeneratedMesh(vertices, faces, uvs, texture)
-        metadata = {"generator": self.info.name, "options": request}
+        metadata = describe(self.info.name, world, options, settings)
         return place(mesh, world.points[chosen], [rotated(np.eye(3))], turn=False, metadata=metadata)
 
 

@@ -115,15 +115,19 @@ class Server:
 
     def _failure(self, error: Exception, seconds: float) -> WorldTracingError:
         if isinstance(error, TimeoutError):
-            return WorldTracingError(
-                "WT-MESH-TIMEOUT",
-                f"{self.label} at {self.address} did not answer within {seconds:g} seconds.",
-                "Look at the server's own window: it may be busy with another mesh, or hang.",
-            )
+            return self.timeout(seconds)
         return WorldTracingError(
             "WT-MESH-SERVER",
             f"There is no {self.label} at {self.address} ({error}).",
             f"Start {self.label}, or correct its address.",
+        )
+
+    def timeout(self, seconds: float) -> WorldTracingError:
+        """The error for an answer that does not come."""
+        return WorldTracingError(
+            "WT-MESH-TIMEOUT",
+            f"{self.label} at {self.address} did not answer within {seconds:g} seconds.",
+            "Look at the server's own window: it may be busy with another mesh, or hang.",
         )
 
     def wrong_version(self, sentence: str, fix: str) -> WorldTracingError:

@@ -12,7 +12,7 @@ from ..align import GLTF_TO_CAMERA, Similarity, rotated
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points, create_generator
 from ..textured import TexturedMesh
 from ..voxels import CanonicalFrame, occupied_voxels
-from .generated import GeneratedMesh, place
+from .generated import GeneratedMesh, describe, packages_missing, place, require
 from .picture import cut_out, visible_pixels
 from .process import Program
 from .settings import check_choice, read_settings
@@ -40,11 +40,12 @@ class Trellis2Generator:
         licence=LICENCE,
         memory_gib=24.0,
         platforms=("linux",),
+        needs=("scipy",),
     )
 
     def check(self) -> Health:
         """See `MeshGenerator.check`; reads the environment variables alone."""
-        return _program("trellis2", _settings(self.info.name, {})).check()
+        return packages_missing(self.info) or _program("trellis2", _settings(self.info.name, {})).check()
 
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
@@ -57,6 +58,7 @@ class Trellis2Generator:
         """
         settings = _settings(self.info.name, options.extra, pipeline="1024_cascade")
         check_choice(self.info.name, "pipeline", settings["pipeline"], tuple(VOXEL_RESOLUTION))
+        require(self.info)
         chosen = chosen_points(world, mask)
         frame = CanonicalFrame.fit(world.points, chosen)
         on_progress("Filling the object's volume", 0, 1)
@@ -69,7 +71,7 @@ class Trellis2Generator:
         on_progress("Aligning the mesh", 0, 1)
         # The camera's axes and the canonical ones differ as glTF's do, so the frame's inverse is the whole pose.
         start = Similarity(1 / frame.scale, GLTF_TO_CAMERA, frame.invert(np.zeros(3, np.float32)).astype(np.float64))
-        metadata = {"generator": self.info.name, "options": request}
+        metadata = describe(self.info.name, world, options, settings)
         return place(GeneratedMesh(**result), world.points[chosen], [start], turn=False, metadata=metadata)
 
 
@@ -111,7 +113,7 @@ class Trellis2TextureGenerator:
         result = _program("trellis2_texture", settings).run(tensors, request, on_progress)
         low, high = upright.min(0), upright.max(0)
         back = Similarity(float((high - low).max()) / PAINTED_EXTENT, np.eye(3), (low + high) / 2)
-        metadata = {**shape.metadata, "generator": self.info.name, "options": request}
+        metadata = describe(self.info.name, world, options, settings) | {"notes": shape.metadata.get("notes", [])}
         return GeneratedMesh(**result).moved(rotated(GLTF_TO_CAMERA).after(back)).textured(metadata)
 
 

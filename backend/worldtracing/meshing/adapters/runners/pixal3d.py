@@ -39,7 +39,7 @@ def generate(tensors, options, step):
     step(STAGES[1])
     torch.manual_seed(options["seed"])
     mesh = pipeline.run(
-        Image.fromarray(tensors["rgb"], "RGB"),
+        Image.fromarray(tensors["rgb"]),
         camera_params={
             "camera_angle_x": options["fov"],
             "distance": 0.5 / math.tan(options["fov"] / 2),

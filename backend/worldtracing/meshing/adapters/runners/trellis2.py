@@ -30,7 +30,7 @@ def generate(tensors, options, step):
     pipeline = Trellis2ImageTo3DPipeline.from_pretrained(options["model"])
     pipeline.cuda()
     with torch.no_grad():
-        image = pipeline.preprocess_image(Image.fromarray(tensors["rgba"], "RGBA"))
+        image = pipeline.preprocess_image(Image.fromarray(tensors["rgba"]))
         torch.manual_seed(options["seed"])
         coords = np.pad(tensors["coords"].astype(np.int32), ((0, 0), (1, 0)))  # a leading batch column of zeros
         coords = torch.from_numpy(coords).to(pipeline.device)

@@ -28,6 +28,6 @@ def generate(tensors, options, step):
     pipeline.cuda()
     step(STAGES[1])
     mesh = trimesh.Trimesh(vertices=tensors["vertices"], faces=tensors["faces"], process=False)
-    image = Image.fromarray(tensors["rgba"], "RGBA")
+    image = Image.fromarray(tensors["rgba"])
     textured = pipeline.run(mesh, image, seed=options["seed"], resolution=1024, texture_size=options["texture_size"])
     return mesh_arrays(textured), {}
