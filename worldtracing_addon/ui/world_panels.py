@@ -96,6 +96,9 @@ class WT_PT_layers(_WorldPanel, bpy.types.Panel):
             line.label(text=layer.name, icon="POINTCLOUD_DATA")
             line.prop(layer, "hide_viewport", text="", emboss=False)
             line.prop(layer, "hide_render", text="", emboss=False)
+        row = layout.row(align=True)
+        row.operator("wt.separate_layers" if world.merged else "wt.merge_layers", icon="MOD_EXPLODE")
+        row.operator("wt.make_point_cloud", text="Point Cloud", icon="OUTLINER_OB_POINTCLOUD")
 
 
 class WT_PT_each_layer(_WorldPanel, bpy.types.Panel):
