@@ -1,6 +1,7 @@
 # World Tracing: set-up, the main job, the tests and the packages. Needs only Python 3.11 and make.
 #   make trace [IMAGE=photo] [OUT=dir]   photo to .blend and rendered novel view
 #   make test                            everything that runs without a GPU or a display
+#   make offline-bundle [BUNDLE=options]  wheels for Set Up Backend without a network, in dist/
 #   make extension                       the zips to install in Blender, in dist/
 #   make repository                      a static site in dist/repository/ that Blender installs and updates from
 #   make gui-test [BLENDER=path]         a real Blender window under Xvfb, with screenshots
@@ -24,7 +25,7 @@ EXTENSION_SOURCES := $(sort $(shell find __init__.py blender_manifest.toml LICEN
 HOST := $(if $(filter Windows_NT,$(OS)),windows_x64,$(shell uname -sm | sed 's/ /_/; s/Linux/linux/; s/Darwin/macos/; s/x86_64/x64/'))
 SMOKE_ZIP = $(firstword $(wildcard dist/world_tracing-*-$(HOST).zip))
 
-.PHONY: trace test test-core test-blender extension repository gui-test lint clean FORCE
+.PHONY: trace test test-core test-blender extension repository offline-bundle gui-test lint clean FORCE
 
 trace: .venv/.trace
 	$(PY) examples/trace_photo.py "$(IMAGE)" --out "$(OUT)"
@@ -56,6 +57,10 @@ dist/.built: .venv/.trace wheels/.ready .venv/.extension-files $(EXTENSION_SOURC
 	$(PY) $(BLENDER_EXT) build --split-platforms --source-dir . --output-dir dist --valid-tags "$(VALID_TAGS)"
 	@for zip in dist/*.zip; do $(PY) $(BLENDER_EXT) validate "$$zip" --valid-tags "$(VALID_TAGS)" || exit 1; done
 	@touch $@
+
+# BUNDLE: e.g. "--platform windows-x64 --python 3.13 --build cu130"; without it, for this machine's processor.
+offline-bundle: .venv/.trace
+	$(PY) tools/offline_bundle.py $(BUNDLE)
 
 repository: dist/repository/index.json
 	@ls -1 dist/repository

@@ -22,7 +22,7 @@ DIRECT = (
 """What the backend imports beside PyTorch."""
 
 INDIRECT = (
-    *("anyio==4.16.0", "certifi==2026.10.18", "click==8.5.1", "colorama==0.4.6", "filelock==4.2.11"),
+    *("anyio==4.16.0", "click==8.5.1", "colorama==0.4.6", "filelock==4.2.11"),
     *("fsspec==2026.9.0", "h11==0.16.0", "hf-xet==1.8.0", "httpcore2==2.16.2", "httpx2==2.16.2", "idna==3.20"),
     *("Jinja2==3.1.6", "MarkupSafe==3.0.4", "mpmath==1.3.0", "networkx==3.6.1", "packaging==26.3"),
     *("PyYAML==6.0.3", "setuptools==84.2.1", "sympy==1.14.0", "tqdm==4.70.1", "truststore==0.10.5"),
