@@ -1,7 +1,7 @@
 # World Tracing: set-up, the main job, the tests and the packages. Needs only Python 3.11 and make.
 #   make trace [IMAGE=photo] [OUT=dir]   photo to .blend and rendered novel view
 #   make test                            everything that runs without a GPU or a display
-#   make offline-bundle [BUNDLE=options]  wheels for Set Up Backend without a network, in dist/
+#   make offline-bundle [BUNDLE=...]     wheels for Set Up Backend without a network, in build/
 #   make extension                       the zips to install in Blender, in dist/
 #   make repository                      a static site in dist/repository/ that Blender installs and updates from
 #   make gui-test [BLENDER=path]         a real Blender window under Xvfb, with screenshots

@@ -49,7 +49,7 @@ def main() -> int:
         raise SystemExit(f"There is no build {build} of PyTorch for {platform.name}.")
     if build.startswith("cu") and platform.system == "linux" and this_platform().system != "linux":
         raise SystemExit("The CUDA libraries for Linux can only be listed on Linux: make this bundle there.")
-    folder = options.out or Path("dist") / f"offline-{platform.name}-py{options.python}-{build}"
+    folder = options.out or Path("build") / f"offline-{platform.name}-py{options.python}-{build}"
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.whl"):
         old.unlink()
@@ -101,7 +101,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--platform", choices=TAGS, default=this_platform().name)
     parser.add_argument("--python", default="3.11", help="Blender's: 3.11 up to Blender 5.0, 3.13 from 5.1 on")
     parser.add_argument("--build", choices=BUILDS, help="of PyTorch (default: cpu, on Macs mps)")
-    parser.add_argument("--out", type=Path, help="the folder (default: dist/offline-PLATFORM-pyPYTHON-BUILD)")
+    parser.add_argument("--out", type=Path, help="the folder (default: build/offline-PLATFORM-pyPYTHON-BUILD)")
     parser.add_argument("--index", default="", help="package index (default: pip's own)")
     parser.add_argument("--torch-index", default=TORCH_INDEX, help="default: %(default)s")
     return parser.parse_args()
