@@ -150,14 +150,14 @@ def test_cancelling_does_not_wait_for_the_server():
         release.wait(60)
         return 200, b""
 
-    def cancel(stage, k, n):
+    def cancel():
         if begun.is_set():
             raise Cancelled
 
     with serving({("GET", "/slow"): slow}) as (_, address):
         before = threading.active_count()
         with pytest.raises(Cancelled):
-            Server("a server", address).request("GET", "/slow", seconds=60, on_progress=cancel)
+            Server("a server", address).request("GET", "/slow", seconds=60, tick=cancel)
         assert not release.is_set()
         release.set()
     assert threading.active_count() <= before

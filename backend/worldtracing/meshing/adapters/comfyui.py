@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlencode
 
 import numpy as np
@@ -60,7 +60,7 @@ class ComfyUIGenerator:
             return missing
         deadline = time.monotonic() + CHECK_SECONDS
 
-        def in_time(stage: str, k: int, n: int) -> None:
+        def in_time() -> None:
             if time.monotonic() > deadline:
                 raise server.timeout(CHECK_SECONDS)
 
@@ -94,7 +94,8 @@ class ComfyUIGenerator:
         _version(server)
         settings["vision"] = _vision_model(server, settings["model"])
         fov = math.degrees(view.fov)
-        _check_workflow(server, build_workflow(_wish(settings, "", fov, options)), on_progress)
+        checked = build_workflow(_wish(settings, "", fov, options))
+        _check_workflow(server, checked, lambda: on_progress("Looking at ComfyUI", 0, 1))
         wish = _wish(settings, _upload(server, png_bytes(view.on_black())), fov, options)
         content = _run(server, build_workflow(wish), settings["timeout"], on_progress)
         on_progress("Aligning the mesh", 0, 1)
@@ -131,7 +132,7 @@ def _vision_model(server: Server, model: str) -> str:
     return next((name for name in VISION_MODELS[model] if name in offered), VISION_MODELS[model][-1])
 
 
-def _check_workflow(server: Server, workflow: Mapping, on_progress: OnProgress) -> None:
+def _check_workflow(server: Server, workflow: Mapping, tick: Callable[[], object]) -> None:
     """Find out before the job, not in it, that a node, an input or a file is not there.
 
     Raises:
@@ -139,7 +140,7 @@ def _check_workflow(server: Server, workflow: Mapping, on_progress: OnProgress) 
     """
     missing = []
     for kind in sorted({node["class_type"] for node in workflow.values()}):
-        answer = server.request("GET", f"/object_info/{quote(kind)}", on_progress=on_progress).json()
+        answer = server.request("GET", f"/object_info/{quote(kind)}", tick=tick).json()
         known = answer.get(kind) if isinstance(answer, dict) else None
         inputs = {} if known is None else {**known["input"].get("required", {}), **known["input"].get("optional", {})}
         for node in (node for node in workflow.values() if node["class_type"] == kind):
@@ -210,7 +211,8 @@ def _run(server: Server, workflow: Mapping, seconds: float, on_progress: OnProgr
             server.request("POST", "/interrupt", {"prompt_id": job})
         raise
     where = {name: file.get(name, "") for name in ("filename", "subfolder", "type")}
-    content = server.request("GET", f"/view?{urlencode(where)}", seconds=60.0, on_progress=on_progress)
+    path = f"/view?{urlencode(where)}"
+    content = server.request("GET", path, seconds=60.0, tick=lambda: on_progress("Fetching the mesh", 0, 1))
     if content.status != 200:
         raise server.failed(f"it does not hand out its result (HTTP status {content.status})")
     return content.body
@@ -218,22 +220,27 @@ def _run(server: Server, workflow: Mapping, seconds: float, on_progress: OnProgr
 
 def _wait(server: Server, job: str, deadline: float, on_progress: OnProgress) -> dict:
     """The file that a job has saved, as ComfyUI names it."""
+    stage = "Waiting in ComfyUI's queue"
+
+    def tick() -> None:
+        on_progress(stage, 0, 1)
+
+    def ask(path: str) -> dict:
+        return server.request("GET", path, tick=tick).json() or {}
+
     while time.monotonic() < deadline:
-        queue = server.request("GET", "/queue", on_progress=on_progress).json() or {}
-        history = server.request("GET", f"/history/{job}", on_progress=on_progress).json() or {}
+        queue = ask("/queue")
+        history = ask(f"/history/{job}")  # after the queue: a job that has left it is in the history
         if job in history:
             return _saved(server, history[job])
-        waiting = [item[1] for item in queue.get("queue_pending", [])]
-        if job not in waiting and job not in [item[1] for item in queue.get("queue_running", [])]:
-            # It may have ended between the two requests.
-            history = server.request("GET", f"/history/{job}", on_progress=on_progress).json() or {}
-            if job in history:
-                return _saved(server, history[job])
+        waiting, running = ([item[1] for item in queue.get(f"queue_{kind}", [])] for kind in ("pending", "running"))
+        if job in running:
+            stage = "ComfyUI makes the mesh"
+        elif job not in waiting:
             raise server.failed("it has forgotten the job, as after a restart")
-        stage = "Waiting in ComfyUI's queue" if job in waiting else "ComfyUI makes the mesh"
         pause = time.monotonic() + POLL_SECONDS
         while time.monotonic() < pause:
-            on_progress(stage, 0, 1)
+            tick()
             time.sleep(POLL_SECONDS / 5)
     raise WorldTracingError(
         "WT-MESH-TIMEOUT",

@@ -70,7 +70,11 @@ class Hunyuan3DGenerator:
         on_progress("Preparing the picture", 0, 1)
         view = object_view(world, visible_pixels(chosen), PICTURE_SIZE, MARGIN)
         server = _server(settings)
-        _check_health(server, server.request("GET", "/health", on_progress=on_progress))
+
+        def tick() -> None:
+            on_progress("Hunyuan3D-2.1 makes the mesh", 0, 1)
+
+        _check_health(server, server.request("GET", "/health", tick=tick))
         request = {
             "image": base64.b64encode(png_bytes(view.rgba)).decode("ascii"),
             "remove_background": False,
@@ -78,7 +82,7 @@ class Hunyuan3DGenerator:
             "seed": options.seed % 2**32,
             "face_count": int(np.clip(options.faces, *FACES)),
         }
-        answer = server.request("POST", "/generate", request, seconds=settings["timeout"], on_progress=on_progress)
+        answer = server.request("POST", "/generate", request, seconds=settings["timeout"], tick=tick)
         if answer.status == 422:  # FastAPI: the request does not fit the server's model of it
             raise _other_version(server, f"refuses the request ({answer.body[:200].decode('utf-8', 'replace')})")
         if answer.status != 200:
@@ -92,15 +96,15 @@ class Hunyuan3DGenerator:
 
 
 def _server(settings: dict) -> Server:
-    return Server("the Hunyuan3D-2.1 API server", settings["address"])
+    return Server("Hunyuan3D-2.1", settings["address"])
 
 
 def _check_health(server: Server, answer) -> None:
     """Raise unless the answer is of the API server: its Gradio app, and older versions, have no /health."""
     health = answer.json()
     if answer.status != 200 or not isinstance(health, dict) or health.get("status") != "healthy":
-        raise _other_version(server, "answers, but is not that")
+        raise _other_version(server, "answers, but not as its API server does")
 
 
 def _other_version(server: Server, sentence: str) -> WorldTracingError:
-    return server.wrong_version(sentence, "Start `python api_server.py` of Hunyuan3D-2.1, not its Gradio app.")
+    return server.wrong_version(sentence, "Start its api_server.py, not its Gradio app or that of Hunyuan3D-2.")

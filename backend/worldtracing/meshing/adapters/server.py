@@ -8,11 +8,11 @@ import json
 import queue
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ...errors import WorldTracingError
-from ...progress import OnProgress
 
 SHORT_SECONDS = 10.0
 POLL_SECONDS = 0.2
@@ -55,14 +55,14 @@ class Server:
         body: bytes | dict | None = None,
         content_type: str = "application/json",
         seconds: float = SHORT_SECONDS,
-        on_progress: OnProgress = lambda stage, k, n: None,
+        tick: Callable[[], object] = lambda: None,
     ) -> Answer:
         """One request and its answer, whatever the status.
 
         Args:
             body: bytes, or an object to send as JSON.
             seconds: how long to wait for the connection, and then for each part of the answer.
-            on_progress: asked five times a second; when it raises, the connection is closed.
+            tick: called five times a second; when it raises, the connection is closed.
 
         Raises:
             WorldTracingError: WT-MESH-SERVER (no server there), WT-MESH-TIMEOUT, WT-MESH-OPTION (no address).
@@ -83,7 +83,7 @@ class Server:
 
         threading.Thread(target=exchange, name="worldtracing request", daemon=True).start()
         try:
-            answer = self._wait(outcome, on_progress)
+            answer = _wait(outcome, tick)
         finally:
             _close(connection)
         if isinstance(answer, Answer):
@@ -104,14 +104,6 @@ class Server:
                 f"{self.address!r} is no address of a server.",
                 "Give it as http://127.0.0.1:8188, with the host and the port of your own.",
             ) from error
-
-    def _wait(self, outcome: queue.SimpleQueue, on_progress: OnProgress) -> Answer | Exception:
-        while True:
-            on_progress(f"Waiting for {self.label}", 0, 1)
-            try:
-                return outcome.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                continue
 
     def _failure(self, error: Exception, seconds: float) -> WorldTracingError:
         if isinstance(error, TimeoutError):
@@ -141,6 +133,13 @@ class Server:
             f"{self.label} failed: {text}.",
             "Look at the server's own window for the reason, and try again.",
         )
+
+
+def _wait(outcome: queue.SimpleQueue, tick: Callable[[], object]) -> Answer | Exception:
+    while True:
+        tick()
+        with contextlib.suppress(queue.Empty):
+            return outcome.get(timeout=POLL_SECONDS)
 
 
 def _close(connection: http.client.HTTPConnection) -> None:
