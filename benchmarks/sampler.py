@@ -12,27 +12,29 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from measuring import Report, inputs, matmul_rate, random_model, seconds, step_flops, synchronize
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from worldtracing.model import attention
 from worldtracing.model.compilation import LIMIT_SECONDS, compile_blocks
 from worldtracing.model.config import MODELS, EncoderConfig, ModelConfig
-from worldtracing.model.precision import FAST, FP32, Precision, parameter_dtype
-from worldtracing.model.tokens import unpatchify
+from worldtracing.model.precision import FAST, FP32, parameter_dtype
+from worldtracing.model.tokens import Conditioning, unpatchify
 from worldtracing.model.wt_dit import WTDiT, flow_velocity
 from worldtracing.sampling import fill_noise, initial_noise, sample, time_grid
 from worldtracing.weights.load import load_model
 from worldtracing.weights.tensorfile import TensorSpec, WeightsHeader, write_weights
 
 SEEDS = (42, 43, 44, 45)
+T = TypeVar("T")
 SMALL = ModelConfig(
     name="benchmark",
     image_size=140,
@@ -42,91 +44,6 @@ SMALL = ModelConfig(
     head_blocks=3,
     encoder=EncoderConfig(width=384, depth=6, heads=6),
 )
-
-
-class Report:
-    """Prints results as they come."""
-
-    def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
-        self.failed = False
-
-    def add(
-        self, name: str, value: float, unit: str, at_least: float | None = None, at_most: float | None = None
-    ) -> None:
-        ok = (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
-        self.failed |= not ok
-        goal = f">= {at_least:g}" if at_least is not None else f"<= {at_most:g}" if at_most is not None else None
-        if self.as_json:
-            print(
-                json.dumps({"name": name, "value": round(value, 4), "unit": unit, "goal": goal, "ok": ok}), flush=True
-            )
-        else:
-            print(f"{'ok  ' if ok else 'MISS'} {name:54} {value:10.4g} {unit:10} {goal or ''}", flush=True)
-
-    def skip(self, what: str, why: str) -> None:
-        line = {"name": what, "value": None, "unit": "", "goal": None, "ok": None, "skipped": why}
-        print(json.dumps(line) if self.as_json else f"skip {what}: {why}", flush=True)
-
-
-def seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
-    """The median time of `work` after one run that does not count; on the CPU, time that this process had a core."""
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
-    times = []
-    for _ in range(repeats + 1):
-        synchronize(device)
-        start = clock()
-        work()
-        synchronize(device)
-        times.append(clock() - start)
-    return sorted(times[1:])[repeats // 2]
-
-
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def random_model(config: ModelConfig, precision: Precision, device: torch.device) -> WTDiT:
-    """A network with random weights of ordinary size, made on the device."""
-    with torch.device("meta"):
-        model = WTDiT(config).eval().requires_grad_(False)
-    tensors = {}
-    for name, tensor in model.state_dict().items():
-        dtype = parameter_dtype(name, precision)
-        spread = 0.5 * (tensor[0].numel() if tensor.ndim > 1 else 400) ** -0.5
-        tensors[name] = torch.empty(tensor.shape, dtype=dtype, device=device).normal_(0, spread)
-    tensors["net.encoder.image_std"].fill_(0.226)
-    model.load_state_dict(tensors, assign=True)
-    model.precision = precision
-    return model
-
-
-def inputs(config: ModelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A picture, and a mask that is on in a centred square, as after the released crop of an object."""
-    size = config.image_size
-    rgb = torch.rand(1, 3, size, size, device=device)
-    mask = torch.zeros(1, config.layers, size, size, dtype=torch.bool, device=device)
-    mask[..., size // 6 : -size // 6, size // 6 : -size // 6] = True
-    return rgb, mask
-
-
-def step_flops(config: ModelConfig) -> float:
-    """Floating-point operations of one denoising step of one seed, two per multiply-add."""
-    with torch.device("meta"):
-        model = WTDiT(config).requires_grad_(False)
-        conditioning = model.condition(torch.empty(1, 3, config.image_size, config.image_size))
-        x = torch.empty(1, 3, config.layers, config.image_size, config.image_size)
-        with FlopCounterMode(display=False) as counter:
-            model.predict(x, torch.empty(()), conditioning)
-    return counter.get_total_flops()
-
-
-def matmul_rate(device: torch.device, dtype: torch.dtype, m: int, k: int, n: int) -> float:
-    """Operations per second of (m, k) @ (k, n)."""
-    a, b = (torch.randn(shape, device=device).to(dtype) for shape in ((m, k), (k, n)))
-    repeats = 20 if device.type == "cuda" else 3
-    return 2 * m * k * n * repeats / seconds(lambda: [a @ b for _ in range(repeats)], device)
 
 
 @torch.inference_mode()
@@ -233,16 +150,29 @@ def loading_part(report: Report, device: torch.device, blocks: int) -> None:
         )
 
 
-def gpu_part(report: Report) -> None:
+def gpu_part(report: Report, compiled: str) -> None:
+    """Every figure of a GPU; torch keeps what it compiles in the folder `compiled`."""
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = compiled
     device = torch.device("cuda")
     peak = matmul_rate(device, torch.bfloat16, 8192, 8192, 8192)
     report.add(f"gpu: bf16 matmul peak of {torch.cuda.get_device_name()}", peak / 1e12, "TFLOP/s")
     plain, fused = ray_attention(device)
     report.add("gpu: ray attention, fused kernel / plain product", fused / plain, "x", at_least=1)
-    ours = gpu_model(report, MODELS["r75b"], peak, share=0.5)
-    against_released(report, MODELS["r75b"], *ours)
-    gpu_model(report, MODELS["r69l"], peak, share=0.4)
-    loading_part(report, device, MODELS["r75b"].blocks)
+    ours = if_it_fits(report, "r75b", lambda: gpu_model(report, MODELS["r75b"], peak, share=0.5))
+    if ours:
+        if_it_fits(report, "r75b as released", lambda: against_released(report, MODELS["r75b"], *ours))
+    if_it_fits(report, "r69l", lambda: gpu_model(report, MODELS["r69l"], peak, share=0.4))
+    if_it_fits(report, "loading", lambda: loading_part(report, device, MODELS["r75b"].blocks))
+
+
+def if_it_fits(report: Report, what: str, work: Callable[[], T]) -> T | None:
+    """What `work` returns; None where the GPU is too small for the rest of it, so that what follows still runs."""
+    try:
+        return work()
+    except torch.OutOfMemoryError as error:
+        report.skip(what, str(error).splitlines()[0])
+    torch.cuda.empty_cache()
+    return None
 
 
 def gpu_model(report: Report, config: ModelConfig, peak: float, share: float) -> tuple[float, float]:
@@ -256,30 +186,44 @@ def gpu_model(report: Report, config: ModelConfig, peak: float, share: float) ->
         conditioning = model.condition(rgb)
         encode = seconds(lambda: model.condition(rgb), device)
 
-    def trace(*seeds: int) -> None:
-        sample(model, conditioning, mask, seeds, config.steps)
+    def trace(model: WTDiT, *seeds: int) -> float:
+        return seconds(lambda: sample(model, conditioning, mask, seeds, config.steps), device)
 
-    eager = seconds(lambda: trace(42), device)
+    eager = best = trace(model, 42)
     report.add(f"{config.name}: conditioning, once", encode, "s")
     report.add(f"{config.name}: {config.steps} steps, eager", eager, "s")
     report.add(f"{config.name}: peak memory, one seed", torch.cuda.max_memory_allocated() / 2**30, "GiB")
-
-    start = time.perf_counter()
-    with torch.inference_mode():
-        kinds = compile_blocks(model, conditioning)
-    trace(42)
-    synchronize(device)
-    wait = time.perf_counter() - start
-    report.add(f"{config.name}: first image, compiling {len(kinds)} kinds", wait, "s", at_most=LIMIT_SECONDS)
-    compiled = seconds(lambda: trace(42), device)
-    best = min(eager, compiled)
+    try:
+        first_image(report, f"{config.name}: first image", model, conditioning, mask)
+        compiled = trace(model, 42)
+        report.add(f"{config.name}: {config.steps} steps, compiled", compiled, "s")
+        best = min(eager, compiled)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # without Triton or a C compiler torch raises errors of many kinds
+        report.skip(f"{config.name}: compiled", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        compiled = None
+    if compiled is None or compiled > eager:
+        model = random_model(config, FAST, device)
     flops = step_flops(config) * config.steps
-    report.add(f"{config.name}: {config.steps} steps, compiled", compiled, "s")
     report.add(f"{config.name}: eager / best", eager / best, "x", at_most=2)
     report.add(f"{config.name}: share of the matmul peak", flops / best / peak, "", at_least=share)
-    four = seconds(lambda: trace(*SEEDS), device)
+    four = trace(model, *SEEDS)
     report.add(f"{config.name}: four seeds / one", four / best, "x", at_most=3.6)
     return encode + best, encode + four
+
+
+@torch.inference_mode()
+def first_image(report: Report, name: str, model: WTDiT, conditioning: Conditioning, mask: Tensor) -> None:
+    """How long compiling and the first image take, without and with what torch keeps of it on disk."""
+    for state in ("compiled anew", "compiled before"):
+        torch._dynamo.reset()
+        start = time.perf_counter()
+        kinds = compile_blocks(model, conditioning)
+        sample(model, conditioning, mask, [42], model.config.steps)
+        synchronize(mask.device)
+        wait = time.perf_counter() - start
+        report.add(f"{name}, {len(kinds)} kinds of blocks {state}", wait, "s", at_most=LIMIT_SECONDS)
 
 
 def against_released(report: Report, config: ModelConfig, one: float, four: float) -> None:
@@ -305,7 +249,8 @@ def main() -> int:
     cpu_part(report)
     loading_part(report, torch.device("cpu"), blocks=6)
     if torch.cuda.is_available():
-        gpu_part(report)
+        with tempfile.TemporaryDirectory() as folder:
+            gpu_part(report, folder)
     else:
         report.skip("gpu", "no CUDA device; run this again on a machine that has one")
     return 1 if report.failed else 0

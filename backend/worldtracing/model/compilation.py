@@ -1,4 +1,7 @@
-"""Compile a WT-DiT block by block: equal blocks share their compiled code, so a handful of graphs serve all of them."""
+"""Compile a WT-DiT block by block: equal blocks share their compiled code, so a handful of graphs serve all of them.
+
+For benchmarks/sampler.py and scripts; the engine `wt-dit` does not compile (docs/models.md, Speed).
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,9 @@ def compile_blocks(
 ) -> list[str]:
     """Compile the blocks of decoder and head for one size of input, kind by kind.
 
-    No further kind is begun once `limit` seconds have passed; blocks of those kinds stay as they are. torch keeps
-    compiled kernels on disk, so the next process is quicker. Not together with `offload_blocks`.
+    No further kind is begun once `limit` seconds have passed; blocks of those kinds stay as they are. The first kind
+    may itself take longer, as it brings torch's compiler along. torch keeps compiled kernels on disk, so the next
+    process is quicker. Not together with `offload_blocks`.
 
     Args:
         model: the network, on its device.

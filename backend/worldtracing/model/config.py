@@ -71,10 +71,11 @@ class ModelConfig:
         xyz_norm: how coordinates were normalized, one of XYZ_NORMS.
         noise_correlation: correlation of the initial noise between frames.
         steps: sampler steps the weights are meant for.
-        ray_map: whether a map of viewing directions conditions the network (no released model).
-        validity: whether the head also predicts a logit that the layer exists (no released model).
-        conv: convolutional encoder and head (no released model). Such a network also takes the foreground's matte,
-            and a layer's state is one channel of log depth (`viewing`) instead of XYZ.
+        ray_map: whether a map of viewing directions conditions the network (no released model; the bundled ones).
+        validity: whether the head also predicts a logit that the layer exists (no released model; the bundled ones).
+        conv: convolutional encoder and head (no released model; the bundled ones). Such a network has `ray_map` and
+            `validity`, also takes the foreground's matte, and a layer's state is one channel of log depth (`viewing`)
+            instead of XYZ.
     """
 
     name: str = "r75b"
@@ -106,6 +107,8 @@ class ModelConfig:
             or min(self.layers, self.blocks) < 1
         ):
             raise _unknown(f"a width of {self.width} with {self.heads} heads and {self.blocks} blocks")
+        if self.conv and not (self.ray_map and self.validity):
+            raise _unknown("a convolutional network without ray map or validity")
 
     @property
     def patch(self) -> int:

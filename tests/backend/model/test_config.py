@@ -34,6 +34,12 @@ def test_unknown_normalization_is_refused():
         dataclasses.replace(MODELS["r75b"], xyz_norm="metric")
 
 
+@pytest.mark.parametrize("part", ["ray_map", "validity"])
+def test_a_convolutional_network_without_its_parts_is_refused(part):
+    with pytest.raises(WorldTracingError, match="WT-MODEL-CONFIG"):
+        dataclasses.replace(MODELS["bundled"], **{part: False})
+
+
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(WorldTracingError) as caught:
         model_config("r99")
