@@ -7,6 +7,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 import numpy as np
@@ -66,10 +67,10 @@ class ComfyUIGenerator:
 
         try:
             settings = read_settings(self.info.name, DEFAULTS, {})
-            server = Server("ComfyUI", settings["address"])
-            version = _version(server, CHECK_SECONDS)
-            settings["vision"] = _vision_model(server, settings["model"])
-            _check_workflow(server, build_workflow(_wish(settings, "", 49.0, MeshOptions())), in_time)
+            server = Server("ComfyUI", settings["address"], CHECK_SECONDS)
+            version = _version(server)
+            wish = _wish(settings, MeshOptions(), _vision_model(server, settings["model"]))
+            _check_workflow(server, build_workflow(wish), in_time)
         except WorldTracingError as error:
             return Health(False, error.message, error.fix)
         return Health(True, f"ComfyUI {version} answers at {server.address}.")
@@ -92,11 +93,9 @@ class ComfyUIGenerator:
         view = object_view(world, visible_pixels(chosen), PICTURE_SIZE, MARGIN[settings["model"]])
         server = Server("ComfyUI", settings["address"])
         _version(server)
-        settings["vision"] = _vision_model(server, settings["model"])
-        fov = math.degrees(view.fov)
-        checked = build_workflow(_wish(settings, "", fov, options))
-        _check_workflow(server, checked, lambda: on_progress("Looking at ComfyUI", 0, 1))
-        wish = _wish(settings, _upload(server, png_bytes(view.on_black())), fov, options)
+        wish = _wish(settings, options, _vision_model(server, settings["model"]), math.degrees(view.fov))
+        _check_workflow(server, build_workflow(wish), lambda: on_progress("Looking at ComfyUI", 0, 1))
+        wish = replace(wish, image=_upload(server, png_bytes(view.on_black())))
         content = _run(server, build_workflow(wish), settings["timeout"], on_progress)
         on_progress("Aligning the mesh", 0, 1)
         generated, target = read_glb(content), world.points[chosen]
@@ -108,16 +107,16 @@ class ComfyUIGenerator:
         return place(generated, target, starts, turn=wish.model == "trellis2", metadata=metadata)
 
 
-def _wish(settings: Mapping, image: str, fov: float, options: MeshOptions) -> Wish:
-    chosen = {name: settings[name] for name in ("model", "checkpoint", "vision", "resolution")}
-    return Wish(
-        **chosen, image=image, fov=fov, seed=options.seed, faces=options.faces, texture_size=options.texture_size
-    )
+def _wish(settings: Mapping, options: MeshOptions, vision: str, fov: float = 49.0) -> Wish:
+    """What is to be made, as far as it is known before the picture is there."""
+    chosen = {name: settings[name] for name in ("model", "checkpoint", "resolution")}
+    size = {name: getattr(options, name) for name in ("seed", "faces", "texture_size")}
+    return Wish(**chosen, **size, vision=vision, image="", fov=fov)
 
 
-def _version(server: Server, seconds: float = 10.0) -> str:
+def _version(server: Server) -> str:
     """ComfyUI's version; raises WT-MESH-VERSION where something else answers."""
-    answer = server.request("GET", "/system_stats", seconds=seconds)
+    answer = server.request("GET", "/system_stats")
     stats = answer.json()
     if answer.status != 200 or not isinstance(stats, dict) or "system" not in stats:
         raise server.wrong_version("answers, but is not ComfyUI", "Give ComfyUI's address; it shows it when it starts.")

@@ -15,7 +15,7 @@ from ..textured import TexturedMesh
 from .generated import describe, front_starts, packages_missing, place, require
 from .glb import read_glb
 from .picture import object_view, visible_pixels
-from .server import Server
+from .server import Answer, Server
 from .settings import read_settings
 
 DEFAULTS = {"address": "http://127.0.0.1:8081", "timeout": 1800.0}
@@ -48,9 +48,8 @@ class Hunyuan3DGenerator:
         if missing := packages_missing(self.info):
             return missing
         try:
-            server = _server(read_settings(self.info.name, DEFAULTS, {}))
-            answer = server.request("GET", "/health", seconds=CHECK_SECONDS)
-            _check_health(server, answer)
+            server = Server("Hunyuan3D-2.1", read_settings(self.info.name, DEFAULTS, {})["address"], CHECK_SECONDS)
+            _check_health(server, server.request("GET", "/health"))
         except WorldTracingError as error:
             return Health(False, error.message, error.fix)
         return Health(True, f"{server.label} answers at {server.address}.")
@@ -69,7 +68,7 @@ class Hunyuan3DGenerator:
         chosen = chosen_points(world, mask)
         on_progress("Preparing the picture", 0, 1)
         view = object_view(world, visible_pixels(chosen), PICTURE_SIZE, MARGIN)
-        server = _server(settings)
+        server = Server("Hunyuan3D-2.1", settings["address"])
 
         def tick() -> None:
             on_progress("Hunyuan3D-2.1 makes the mesh", 0, 1)
@@ -95,11 +94,7 @@ class Hunyuan3DGenerator:
         return place(mesh, target, front_starts(mesh, target, view.rotation), turn=True, metadata=metadata)
 
 
-def _server(settings: dict) -> Server:
-    return Server("Hunyuan3D-2.1", settings["address"])
-
-
-def _check_health(server: Server, answer) -> None:
+def _check_health(server: Server, answer: Answer) -> None:
     """Raise unless the answer is of the API server: its Gradio app, and older versions, have no /health."""
     health = answer.json()
     if answer.status != 200 or not isinstance(health, dict) or health.get("status") != "healthy":

@@ -43,10 +43,12 @@ class Server:
     Attributes:
         label: for messages.
         address: http://host:port, or https.
+        seconds: how long to wait for a connection, and then for each part of an answer, unless a request says so.
     """
 
     label: str
     address: str
+    seconds: float = SHORT_SECONDS
 
     def request(
         self,
@@ -54,14 +56,14 @@ class Server:
         path: str,
         body: bytes | dict | None = None,
         content_type: str = "application/json",
-        seconds: float = SHORT_SECONDS,
+        seconds: float | None = None,
         tick: Callable[[], object] = lambda: None,
     ) -> Answer:
         """One request and its answer, whatever the status.
 
         Args:
             body: bytes, or an object to send as JSON.
-            seconds: how long to wait for the connection, and then for each part of the answer.
+            seconds: instead of the server's own.
             tick: called five times a second; when it raises, the connection is closed.
 
         Raises:
@@ -69,6 +71,7 @@ class Server:
         """
         if isinstance(body, dict):
             body = json.dumps(body).encode()
+        seconds = self.seconds if seconds is None else seconds
         headers = {"Content-Type": content_type} if body is not None else {}
         connection, prefix = self._connection(seconds)
         outcome: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
