@@ -2,22 +2,114 @@
 
 from __future__ import annotations
 
-import bpy
+from collections.abc import Sequence
 
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from ..backend.worldtracing.editing.base import Box, Click, Prompt, Stroke
 from .core.rigs import RigRange
-from .scene import coverage, rigs, view_settings
+from .scene import arranging, commanding, coverage, ground, lifting, rigs, view_settings
+from .scene.objects import lifted_objects
 from .scene.rigs import RigOptions
 from .scene.worlds import WorldObjects
 
 __all__ = [
+    "Box",
+    "Click",
     "RigOptions",
     "RigRange",
+    "Stroke",
     "add_rig",
+    "align_ground",
+    "find_objects",
+    "insert_object",
+    "lift_object",
+    "lifted_objects",
+    "put_all_back",
+    "put_back",
+    "remove_object",
+    "replace_object",
     "restore_view_settings",
+    "run_command",
     "suggested_range",
     "use_view_settings",
     "view_coverage",
 ]
+
+
+def find_objects(world: WorldObjects) -> list[str]:
+    """Names of the objects that can still be lifted, the largest first; commands know them too.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY.
+    """
+    return list(commanding.names_to_lift(world, {}))
+
+
+def lift_object(
+    world: WorldObjects, prompts: Sequence[Prompt] = (), *, mask: np.ndarray | None = None, name: str = ""
+) -> bpy.types.Object:
+    """Take an object with its hidden layers out of the world; what it hid is there, or filled in.
+
+    Args:
+        prompts: `Click`, `Box` and `Stroke` in pixels of the traced picture; or else
+        mask: (H, W) bool, the pixels in which the object is seen.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY, WT-SCENE-PROMPT, WT-SCENE-LIFTED.
+    """
+    return lifting.lift_object(world, prompts, mask, name)
+
+
+def put_back(world: WorldObjects, item: bpy.types.Object) -> None:
+    """Give a lifted object's points back to the layers; a copy of one is only removed."""
+    lifting.put_back(world, item)
+
+
+def put_all_back(world: WorldObjects) -> None:
+    """Give all points back to the layers, also those of objects that were deleted."""
+    lifting.put_all_back(world)
+
+
+def remove_object(world: WorldObjects, item: bpy.types.Object) -> None:
+    """Hide a lifted object in viewport and render; `put_back` has it as it was."""
+    lifting.set_removed(item, True)
+
+
+def replace_object(world: WorldObjects, item: bpy.types.Object, other: bpy.types.Object) -> bpy.types.Object:
+    """Remove `item`, and put a copy of any object where it stood: as large, on its support, facing the same way."""
+    return arranging.replace(world, item, other)
+
+
+def insert_object(
+    world: WorldObjects, other: bpy.types.Object, place: Sequence[float] | None = None
+) -> bpy.types.Object:
+    """A copy of any object, e.g. lifted from another photo, that stands in this world, at the 3D cursor or `place`.
+
+    What was lifted gets the size that it has in this world: by real lengths where both worlds are metric, otherwise
+    as if both photos were taken from the same height.
+    """
+    return arranging.insert(world, other, Vector(place or world.scene.cursor.location))
+
+
+def align_ground(world: WorldObjects) -> str:
+    """Turn a world so that its floor, or else a table, is level at height zero; returns which of them it was.
+
+    Raises:
+        WorldTracingError: WT-SCENE-GROUND, WT-SCENE-EMPTY.
+    """
+    return ground.align_ground(world)
+
+
+def run_command(world: WorldObjects, text: str) -> str:
+    """Do what a line like "move the chair left 0.5 m" says, and return a sentence about it.
+
+    Raises:
+        WorldTracingError: WT-SCENE-COMMAND and WT-SCENE-NAME, which say what would be understood, and those of lifting.
+    """
+    return commanding.run(world, text)
 
 
 def suggested_range(world: WorldObjects) -> RigRange:

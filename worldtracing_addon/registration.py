@@ -25,6 +25,7 @@ MODULES = (
     ".ops.scale",
     ".ops.layers",
     ".ops.views",
+    ".ops.edit",
     ".ops.backend",
     ".ops.models",
     ".ui.panels",
@@ -32,6 +33,7 @@ MODULES = (
     ".ui.world_panels",
     ".ui.history_panel",
     ".ui.views_panel",
+    ".ui.edit_panel",
 )
 
 

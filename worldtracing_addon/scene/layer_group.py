@@ -15,7 +15,7 @@ from .. import compat
 from ..core.color import LAYER_COLORS, TURBO, linear_stops
 from .materials import LIT, UNLIT, ensure_material
 from .node_graph import NodeGraph, first_output
-from .points import COLOR, LAYER
+from .points import COLOR, LAYER, OWNER
 from .surface_nodes import surface_branch
 from .transaction import Transaction
 
@@ -154,7 +154,7 @@ def _build(graph: NodeGraph, surface: bpy.types.NodeTree) -> None:
     kept = graph.add(
         "GeometryNodeDeleteGeometry",
         inputs["Geometry"],
-        graph.compare("INT", "GREATER_EQUAL", graph.attribute(LAYER, "INT"), inputs["Layer Cut-Off"]),
+        _left_out(graph, inputs),
         settings={"domain": "POINT"},
     )
     colored = graph.store(kept, COLOR, _color(graph, inputs, depth), "FLOAT_COLOR", "POINT")
@@ -194,6 +194,13 @@ def _surfaces(graph: NodeGraph, inputs: Any, geometry: Any, surface: bpy.types.N
     graph.feed(end.inputs["Geometry"], joined)
     graph.feed(end.inputs["Layer"], graph.math("ADD", start.outputs["Layer"], 1.0))
     return end.outputs["Geometry"]
+
+
+def _left_out(graph: NodeGraph, inputs: Any) -> Any:
+    """Points of layers beyond the cut-off, and those that a lifted object has taken."""
+    beyond = graph.compare("INT", "GREATER_EQUAL", graph.attribute(LAYER, "INT"), inputs["Layer Cut-Off"])
+    lifted = graph.compare("INT", "GREATER_THAN", graph.attribute(OWNER, "INT"), 0)
+    return graph.add("FunctionNodeBooleanMath", beyond, lifted, settings={"operation": "OR"})
 
 
 def _points(graph: NodeGraph, inputs: Any, geometry: Any, depth: Any) -> Any:

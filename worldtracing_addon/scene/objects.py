@@ -1,19 +1,25 @@
-"""Lifted objects of a world, found by the custom properties that `lift` gives them."""
+"""Lifted objects of a world: kinds, properties, and the node group that lets each have an origin of its own."""
 
 from __future__ import annotations
 
 import bpy
+from mathutils import Matrix
 
-from .worlds import KIND, WORLD, WorldObjects
+from .node_graph import NodeGraph
+from .points import OWNER as OWNER
+from .transaction import Transaction
+from .worlds import KIND, WorldObjects
 
-LIFTED, FILLED = "lifted", "filled"
-"""Kinds of parts: an object taken out of the layers, and the new points that close the hole it left."""
-
-OWNER = "wt_owner"
-"""Point attribute of layers: the number of the lifted object that a point belongs to, 0 where it is the world's."""
+LIFTED, COPY, FILLED = "lifted", "copy", "filled"
+"""Kinds of items: an object taken out of the layers, a copy of one, and new points that close the hole it left."""
 
 NUMBER, ORIGIN = "wt_number", "wt_origin"
 """Custom properties of a lifted object: its number, and where its own origin lies in the frame of the root."""
+
+UP, REMOVED = "wt_up", "wt_removed"
+"""Its up in the frame of the root, away from what it stands on; and whether it is hidden because it was removed."""
+
+SHIFT = "World Tracing Shift"
 
 
 def lifted_objects(world: WorldObjects) -> list[bpy.types.Object]:
@@ -23,8 +29,38 @@ def lifted_objects(world: WorldObjects) -> list[bpy.types.Object]:
 
 def shown_objects(world: WorldObjects) -> list[bpy.types.Object]:
     """Every object with points of a world beside its layers: lifted ones, copies of them, and fills."""
-    return [
-        part
-        for part in world.scene.objects
-        if part.get(WORLD) == world.id and part.get(KIND) in (LIFTED, FILLED) and part.type == "MESH"
-    ]
+    return [part for part in world.items if ORIGIN in part]
+
+
+def edited_objects(world: WorldObjects) -> list[bpy.types.Object]:
+    """What commands can speak of: lifted objects, copies of them and what replaced them, by name."""
+    return sorted((part for part in world.items if part[KIND] in (LIFTED, COPY)), key=lambda part: part.name)
+
+
+def matrix_of(item: bpy.types.Object) -> Matrix:
+    """An object's matrix in the scene, also of a hidden one, whose `matrix_world` Blender leaves as it is."""
+    if item.visible_get():
+        return item.matrix_world.copy()
+    parent = matrix_of(item.parent) @ item.matrix_parent_inverse if item.parent else Matrix()
+    return parent @ item.matrix_basis
+
+
+def ensure_shift_group(transaction: Transaction) -> bpy.types.NodeTree:
+    """The shared node group that moves points by its input "Shift".
+
+    The nodes that show layers need points in the frame of the root; a lifted object is moved there before and back
+    after them.
+    """
+    for group in bpy.data.node_groups:
+        if group.get("wt_shift") and not group.library:
+            return group
+    group = transaction.made(bpy.data.node_groups.new(SHIFT, "GeometryNodeTree"))
+    group["wt_shift"], group.is_modifier = True, True
+    for direction in ("OUTPUT", "INPUT"):
+        group.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
+    group.interface.new_socket("Shift", in_out="INPUT", socket_type="NodeSocketVector")
+    graph = NodeGraph(group)
+    inputs = graph.add("NodeGroupInput").outputs
+    moved = graph.add("GeometryNodeSetPosition", Geometry=inputs["Geometry"], Offset=inputs["Shift"])
+    graph.add("NodeGroupOutput", moved)
+    return group

@@ -15,6 +15,9 @@ from .transaction import Transaction
 
 POSITION, COLOR, LAYER, PIXEL, CONFIDENCE = "position", "wt_color", "wt_layer", "wt_pixel", "wt_confidence"
 
+OWNER = "wt_owner"
+"""Point attribute of layers: the number of the lifted object that a point belongs to, 0 where it is the world's own."""
+
 
 def layer_meshes(transaction: Transaction, world: LayeredWorld, name: str) -> dict[int, bpy.types.Mesh]:
     """One mesh per layer that has points, by layer.

@@ -90,6 +90,12 @@ class WorldObjects:
             first.setdefault((part[KIND], part.get("wt_layer"), part.get(ITEM)), part)
         return list(first.values())
 
+    @property
+    def items(self) -> list[bpy.types.Object]:
+        """Everything of kinds that a world can have many of: rigs, lifted objects, and the artist's copies of them."""
+        scene = self.scene
+        return [part for part in scene.objects if self._owns(part) and ITEM in part] if scene else []
+
     def object_of(self, kind: str) -> bpy.types.Object | None:
         """Its object of one kind: "root", "camera", "novel_camera" or "merged"."""
         return next((part for part in self.parts if part[KIND] == kind), None)
@@ -131,12 +137,14 @@ def layer_modifier(layer: bpy.types.Object) -> bpy.types.NodesModifier | None:
 
 
 def set_layer_inputs(world: WorldObjects, **values: Any) -> None:
-    """Set node-group inputs on all layers, merged or not: names with underscores for spaces, e.g. Point_Radius=1.0.
+    """Set node-group inputs on all layers, merged or not, and on lifted objects.
+
+    Names are given with underscores for spaces, e.g. Point_Radius=1.0.
 
     Raises:
         KeyError: the group has no such input.
     """
-    shown = [*world.layers, world.merged] if world.merged else world.layers
+    shown = [*world.layers, *([world.merged] if world.merged else []), *world.items]
     for modifier in filter(None, map(layer_modifier, shown)):
         for name, value in values.items():
             compat.set_modifier_input(modifier, name.replace("_", " "), value)

@@ -1,0 +1,134 @@
+"""Carrying out text commands on a world's objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import bpy
+import numpy as np
+
+from ..core.commands import Command, parse
+from . import arranging, lifting
+from .objects import edited_objects
+from .segmentation import segmentation_of
+from .world_data import read_world
+from .worlds import WorldObjects
+
+LIFTING_VERBS = {"lift", "remove", "move", "rotate", "scale", "replace", "select", "duplicate", "hide"}
+
+
+def names_to_lift(objects: WorldObjects, edited: dict[str, bpy.types.Object]) -> dict[str, np.ndarray]:
+    """Masks of the segmented objects that are not lifted yet, by name."""
+    data = read_world(objects)
+    segmentation = segmentation_of(objects, data)
+    taken = (data.owner > 0).any(0)
+    masks = {}
+    for label, name in enumerate(segmentation.names, 1):
+        mask = segmentation.mask(label)
+        if name not in edited and np.count_nonzero(mask & taken) < 0.5 * np.count_nonzero(mask):
+            masks[name] = mask
+    return masks
+
+
+def run(objects: WorldObjects, text: str) -> str:
+    """Do what a line says, and return a sentence about it.
+
+    Objects go by their names in the outliner, and those not lifted yet by their names in the segmentation, where one
+    was computed; these are lifted first.
+
+    Raises:
+        WorldTracingError: WT-SCENE-COMMAND, WT-SCENE-NAME, and those of lifting.
+    """
+    edited = {item.name: item for item in edited_objects(objects)}
+    selected = [name for name, item in edited.items() if item.select_get()]
+    found = names_to_lift(objects, edited)
+    others = [item.name for item in objects.scene.objects if _can_stand_in(objects, item) and item.name not in edited]
+    command = parse(text, [*edited, *found], selected, others)
+    items = []
+    for name in command.names:
+        item = edited.get(name)
+        if item is None and command.verb in LIFTING_VERBS:
+            item = lifting.lift_object(objects, mask=found[name], name=name)
+        if item is not None:
+            items.append(item)
+    done = _ACTIONS[command.verb](objects, items, command)
+    return done or f"{command.verb.capitalize()}: {', '.join(command.names)}"
+
+
+def _can_stand_in(objects: WorldObjects, item: bpy.types.Object) -> bool:
+    """Whether an object can take a lifted one's place."""
+    kinds = {"MESH", "CURVE", "SURFACE", "META", "FONT", "POINTCLOUD", "CURVES"}
+    return item.type in kinds and item not in objects.layers and item != objects.merged
+
+
+def _select(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
+    for other in bpy.context.view_layer.objects:
+        other.select_set(other in items)
+    if items:
+        bpy.context.view_layer.objects.active = items[0]
+
+
+def _hide(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
+    for item in items:
+        item.hide_viewport = item.hide_render = True
+
+
+def _show(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
+    for item in items:
+        lifting.set_removed(item, False)
+
+
+def _remove(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
+    for item in items:
+        lifting.set_removed(item, True)
+
+
+def _put_back(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
+    for item in items:
+        lifting.put_back(objects, item)
+
+
+def _move(objects: WorldObjects, items: list[bpy.types.Object], command: Command) -> None:
+    for item in items:
+        arranging.move(objects, item, command.offset, command.metric)
+
+
+def _rotate(_objects: WorldObjects, items: list[bpy.types.Object], command: Command) -> None:
+    for item in items:
+        arranging.turn(item, command.degrees)
+
+
+def _scale(_objects: WorldObjects, items: list[bpy.types.Object], command: Command) -> None:
+    for item in items:
+        arranging.resize(item, command.factor)
+
+
+def _duplicate(objects: WorldObjects, items: list[bpy.types.Object], command: Command) -> str:
+    copies = [lifting.duplicate(objects, item) for item in items]
+    bpy.context.view_layer.update()
+    for copy in copies:
+        arranging.move(objects, copy, command.offset, command.metric)
+    return f"Duplicate: {', '.join(copy.name for copy in copies)}"
+
+
+def _replace(objects: WorldObjects, items: list[bpy.types.Object], command: Command) -> str:
+    other = objects.scene.objects.get(command.other)
+    if other is None:  # an object of the segmentation that is not lifted yet
+        other = lifting.lift_object(objects, mask=names_to_lift(objects, {})[command.other], name=command.other)
+    copy = arranging.replace(objects, items[0], other)
+    return f"Replaced {items[0].name} with {copy.name}"
+
+
+_ACTIONS: dict[str, Callable[[WorldObjects, list[bpy.types.Object], Command], str | None]] = {
+    "select": _select,
+    "hide": _hide,
+    "show": _show,
+    "remove": _remove,
+    "put back": _put_back,
+    "lift": lambda *_: None,
+    "move": _move,
+    "rotate": _rotate,
+    "scale": _scale,
+    "duplicate": _duplicate,
+    "replace": _replace,
+}

@@ -1,0 +1,46 @@
+"""Turning a world so that what things stand on is level, at height zero."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Vector
+
+from ...backend.worldtracing.editing.planes import ground_alignment
+from ...backend.worldtracing.errors import WorldTracingError
+from ..core.frames import to_opencv
+from .segmentation import LEVEL, segmentation_of
+from .world_data import read_world
+from .worlds import WorldObjects
+
+
+def align_ground(objects: WorldObjects) -> str:
+    """Turn the root so that the floor, or else a table, is level at height zero, and return which of them it was.
+
+    Scale, the camera's place seen from above and the direction it looks in stay.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY, WT-SCENE-GROUND where no floor or table was found.
+    """
+    data = read_world(objects)
+    planes = segmentation_of(objects, data).planes
+    plane = next((plane for kind in LEVEL for plane in planes if plane.kind == kind), None)
+    if plane is None:
+        raise WorldTracingError(
+            "WT-SCENE-GROUND",
+            "No floor or table was found in this world.",
+            "Trace the photo as a scene, or turn the world's root by hand.",
+        )
+    root = objects.root
+    bpy.context.view_layer.update()  # a script may just have moved it
+    scale, old = root.matrix_world.median_scale, root.matrix_world
+    level = Matrix(ground_alignment(plane) @ _CAMERA_OF_ROOT)  # looks along +y, the plane at z = 0
+    ahead = old.to_3x3() @ Vector((0, 1, 0))
+    yaw = Matrix.Rotation(np.arctan2(-ahead.x, ahead.y), 4, "Z") if ahead.xy.length > 1e-6 else Matrix()
+    over = Matrix.Translation((old.translation.x, old.translation.y, 0))
+    root.matrix_world = over @ yaw @ Matrix.Scale(scale, 4) @ level
+    return plane.kind
+
+
+_CAMERA_OF_ROOT = np.eye(4)
+_CAMERA_OF_ROOT[:3, :3] = to_opencv(np.eye(3)).T

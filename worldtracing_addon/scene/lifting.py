@@ -1,0 +1,256 @@
+"""Lifting objects out of a world's layers, and putting them back. Every traced point is in exactly one place.
+
+The layers keep all points; those that an object has taken carry its number and are not shown (`points.OWNER`). So
+nothing is lost, whatever becomes of the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from ...backend.worldtracing.editing.base import Filled, Plane, Prompt, front_layer, part
+from ...backend.worldtracing.editing.colors import surface_colors
+from ...backend.worldtracing.editing.fill import fill
+from ...backend.worldtracing.editing.lift import lift
+from ...backend.worldtracing.errors import WorldTracingError
+from ...backend.worldtracing.regions import dilate
+from .. import compat
+from ..core.color import linear_rgba
+from ..core.frames import to_blender
+from ..core.names import fit_name
+from ..core.placing import bottom_center, standing_on
+from .attributes import write_attribute
+from .layer_group import NAME as GROUP_NAME
+from .layer_group import ensure_group
+from .merged import merge_layers
+from .objects import (
+    COPY,
+    FILLED,
+    LIFTED,
+    NUMBER,
+    ORIGIN,
+    REMOVED,
+    UP,
+    ensure_shift_group,
+    lifted_objects,
+    shown_objects,
+)
+from .parts import discard_object, new_item
+from .points import COLOR, CONFIDENCE, LAYER, PIXEL, POSITION
+from .segmentation import level_planes, segmentation_of, select
+from .transaction import Transaction
+from .world_data import WorldData, read_world, write_colors, write_owner
+from .worlds import ITEM, KIND, WORLD, WorldObjects, layer_modifier
+
+INVENTED = "wt_invented"
+"""Point attribute of lifted objects and fills: the photo does not show this point's color."""
+
+REACH = 0.25  # heights of the object that its lower end may be from what it stands on
+OUTLINE = 2  # pixels around an object whose colors it has mixed with
+
+
+def lift_object(
+    objects: WorldObjects, prompts: Sequence[Prompt] = (), mask: np.ndarray | None = None, name: str = ""
+) -> bpy.types.Object:
+    """Take an object with its hidden layers out of the world; it stays where it is, with an origin of its own.
+
+    What it hid is colored anew, and where no layer shows it, filled in.
+
+    Args:
+        prompts: clicks, boxes or strokes in the traced picture; or else
+        mask: (H, W) bool, the pixels in which the object is seen.
+        name: of the new object; without one it is the segmentation's.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY, WT-SCENE-PROMPT where there is no object, WT-SCENE-LIFTED where it was lifted
+            before.
+    """
+    data = read_world(objects)
+    segmentation = segmentation_of(objects, data)
+    mask = select(objects, data, prompts) if mask is None else mask
+    mask = mask & ~_seen_taken(data)
+    found = lift(part(data.world, data.remaining), mask, segmentation.planes)
+    if not found.points.any():
+        raise WorldTracingError(
+            "WT-SCENE-LIFTED",
+            "What the photo shows there was lifted before, or is nothing.",
+            "Select it in the outliner under Objects, or put it back.",
+        )
+    labels = np.bincount(segmentation.labels[mask], minlength=1)
+    labels[0] = 0
+    name = name or (segmentation.names[labels.argmax() - 1] if labels.any() else "Object")
+    number = max(1, int(data.owner.max()) + 1)
+    owner = np.where(found.points, number, data.owner).astype(np.int32)
+    colors = surface_colors(data.world, found.points, segmentation.planes)
+    before = part(data.world, data.remaining)
+    filled = fill(before, before.valid & ~found.points, segmentation.planes)
+    with Transaction() as transaction:
+        up, origin = _stand(objects, data, found.points, segmentation.planes)
+        points = to_blender(data.world.points[found.points])
+        mesh = _mesh(transaction, name, points - origin.astype(np.float32), found.points, colors, data)
+        lifted = _object(transaction, objects, name, mesh, LIFTED, uuid4().hex, origin)
+        lifted[NUMBER], lifted[UP] = number, up.tolist()
+        if filled.valid.any():
+            _add_fill(transaction, objects, lifted, filled)
+        _write(transaction, objects, replace(data, owner=owner), segmentation.planes)
+    _renew_merged(objects)
+    return lifted
+
+
+def put_back(objects: WorldObjects, lifted: bpy.types.Object) -> None:
+    """Give a lifted object's points back to the layers, as they were. A copy is only removed."""
+    data = read_world(objects)
+    with Transaction() as transaction:
+        discard_object(transaction, lifted)
+        if lifted[KIND] == LIFTED and lifted in objects.parts:
+            _discard_fill(transaction, objects, lifted[ITEM])
+            _give_back(transaction, objects, data, data.owner == lifted[NUMBER])
+    _renew_merged(objects)
+
+
+def put_all_back(objects: WorldObjects) -> None:
+    """Give all points back to the layers, also those of objects that were deleted; copies stay."""
+    data = read_world(objects)
+    with Transaction() as transaction:
+        for item in lifted_objects(objects):
+            discard_object(transaction, item)
+        for item in shown_objects(objects):
+            if item[KIND] == FILLED:
+                discard_object(transaction, item)
+        _give_back(transaction, objects, data, data.owner > 0)
+    _renew_merged(objects)
+
+
+def set_removed(item: bpy.types.Object, removed: bool) -> None:
+    """Hide an object for good, or show it again; what was behind it is there already."""
+    item.hide_viewport = item.hide_render = removed
+    item[REMOVED] = removed
+
+
+def duplicate(objects: WorldObjects, item: bpy.types.Object) -> bpy.types.Object:
+    """A copy of any object in this world, with the same data and at the same place."""
+    with Transaction() as transaction:
+        copy = transaction.made(item.copy())
+        copy[WORLD], copy[KIND], copy[ITEM] = objects.id, COPY, uuid4().hex
+        copy.animation_data_clear()
+        transaction.link(objects.sub_collection("objects") or objects.collection, copy)
+    copy.hide_viewport = copy.hide_render = False
+    copy[REMOVED] = False
+    return copy
+
+
+def _seen_taken(data: WorldData) -> np.ndarray:
+    """(H, W) bool, the pixels of the photo that show an object which was lifted already."""
+    front = front_layer(data.world.valid)
+    return np.take_along_axis(data.owner, np.maximum(front, 0)[None], 0)[0] > 0
+
+
+def _give_back(transaction: Transaction, objects: WorldObjects, data: WorldData, taken: np.ndarray) -> None:
+    owner = np.where(taken, 0, data.owner).astype(np.int32)
+    planes = segmentation_of(objects, data).planes if owner.any() else ()
+    _write(transaction, objects, replace(data, owner=owner), planes)
+
+
+def _write(transaction: Transaction, objects: WorldObjects, data: WorldData, planes: Sequence[Plane]) -> None:
+    """Bring the layers up to date with `data.owner`: who has which point, and the colors of what objects hid."""
+    rgb = np.broadcast_to(data.world.rgb, (*data.world.valid.shape, 3))
+    taken = data.owner > 0
+    if taken.any():
+        uncovered = dilate(taken.any(0), OUTLINE)
+        invented = surface_colors(data.world, data.remaining, planes).rgb
+        rgb = np.where((uncovered & data.remaining)[..., None], invented, rgb)
+    ensure_group(transaction)
+    write_colors(transaction, objects, data, rgb)
+    write_owner(transaction, objects, data, data.owner)
+
+
+def _stand(
+    objects: WorldObjects, data: WorldData, points: np.ndarray, planes: Sequence[Plane]
+) -> tuple[np.ndarray, np.ndarray]:
+    """An object's up and its origin, the bottom center on what it stands on, in the frame of the root."""
+    positions = to_blender(data.world.points[points]).astype(np.float64)
+    levels = level_planes(planes)
+    index = standing_on(positions, levels, REACH)
+    if index >= 0:
+        return levels[index][0], bottom_center(positions, *levels[index])
+    into = objects.root.matrix_world.to_3x3().inverted()
+    up = np.array((into @ Vector((0, 0, 1))).normalized())
+    return up, bottom_center(positions, up)
+
+
+def _mesh(transaction, name, positions, points, colors, data) -> bpy.types.Mesh:
+    """The points (L, H, W) bool of a lifted object, in its own frame."""
+    layer, row, column = np.nonzero(points)
+    return _points_mesh(
+        transaction, name, positions, colors.rgb[points], layer, row, column,
+        colors.invented[points], data.world.confidence[points],
+    )  # fmt: skip
+
+
+def _points_mesh(transaction, name, positions, rgb, layer, row, column, invented, confidence) -> bpy.types.Mesh:
+    mesh = transaction.made(bpy.data.meshes.new(fit_name(name)))
+    mesh.vertices.add(len(positions))
+    write_attribute(mesh, POSITION, "FLOAT_VECTOR", positions)
+    write_attribute(mesh, COLOR, "FLOAT_COLOR", linear_rgba(rgb, compat.rec709_to_working()))
+    write_attribute(mesh, LAYER, "INT", layer)
+    write_attribute(mesh, PIXEL, "FLOAT2", np.stack([column, row], -1) + 0.5)
+    write_attribute(mesh, CONFIDENCE, "FLOAT", confidence)
+    write_attribute(mesh, INVENTED, "BOOLEAN", invented)
+    mesh.color_attributes.active_color = mesh.color_attributes[COLOR]
+    mesh.update()
+    return mesh
+
+
+def _object(
+    transaction: Transaction,
+    objects: WorldObjects,
+    name: str,
+    mesh: bpy.types.Mesh,
+    kind: str,
+    item: str,
+    origin: np.ndarray,
+) -> bpy.types.Object:
+    """An object on the root whose points are shown as the world's layers are."""
+    shown = new_item(transaction, objects, "objects", fit_name(name), kind, item, mesh)
+    shown.parent, shown.location = objects.root, origin
+    shown[ORIGIN] = origin.tolist()
+    shift = ensure_shift_group(transaction)
+    controls = next(filter(None, map(layer_modifier, objects.layers)), None)
+    for label, group, offset in (("To World", shift, origin), (GROUP_NAME, None, None), ("To Object", shift, -origin)):
+        modifier = shown.modifiers.new(label, "NODES")
+        modifier.node_group = group or ensure_group(transaction)
+        if group is not None:
+            compat.set_modifier_input(modifier, "Shift", tuple(map(float, offset)))
+        elif controls is not None:
+            for socket in compat.input_names(controls.node_group):
+                compat.set_modifier_input(modifier, socket, compat.get_modifier_input(controls, socket))
+    return shown
+
+
+def _add_fill(
+    transaction: Transaction, objects: WorldObjects, lifted: bpy.types.Object, filled: Filled
+) -> bpy.types.Object:
+    row, column = np.nonzero(filled.valid)
+    ones = np.ones(len(row))
+    mesh = _points_mesh(
+        transaction, f"{lifted.name} Fill", to_blender(filled.points[filled.valid]), filled.rgb[filled.valid],
+        np.zeros(len(row), np.int32), row, column, ones, ones,
+    )  # fmt: skip
+    return _object(transaction, objects, mesh.name, mesh, FILLED, lifted[ITEM], np.zeros(3))
+
+
+def _discard_fill(transaction: Transaction, objects: WorldObjects, item: str) -> None:
+    for other in shown_objects(objects):
+        if other[KIND] == FILLED and other[ITEM] == item:
+            discard_object(transaction, other)
+
+
+def _renew_merged(objects: WorldObjects) -> None:
+    if objects.merged is not None:
+        merge_layers(objects)
