@@ -149,12 +149,13 @@ def alive(pid):
 
 
 def test_a_missing_package_of_ours_is_found_before_the_job(monkeypatch):
+    world = mesh_world()
     monkeypatch.setitem(sys.modules, "scipy", None)
     monkeypatch.setattr(generated, "find_spec", lambda name: None)
     for generator in (Pixal3DGenerator(), ComfyUIGenerator(), Hunyuan3DGenerator()):
         assert "scipy" in generator.check().message
         with pytest.raises(WorldTracingError) as caught:
-            generator.generate(mesh_world(), None, MeshOptions(), silent)
+            generator.generate(world, None, MeshOptions(), silent)
         assert caught.value.code == "WT-ENV-PACKAGE"
 
 
