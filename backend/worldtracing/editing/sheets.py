@@ -51,9 +51,9 @@ def connected_sheets(
         planes: supports; hits on a "table" connect to what lies beside and below, not to what stands on it.
     """
     inverse = np.where(valid, 1 / np.where(valid, points[..., 2], 1), np.float32(np.nan))
-    side = _sides(points, support, planes)
+    tables = [_Table(points, support == k, plane) for k, plane in enumerate(planes) if plane.kind == "table"]
     limit = np.float32(max(STEEPEST / focal, FLATTEST))
-    node = _runs(inverse, side, valid, limit)
+    node = _runs(inverse, tables, valid, limit)
     pairs = []
     for axis in (2, 1):
         slopes = _slopes(inverse, axis, limit)
@@ -61,7 +61,7 @@ def connected_sheets(
             for b in range(len(valid)):
                 if axis == 2 and a == b:
                     continue
-                joined, first, second = _joined(inverse, side, slopes, a, b, axis, limit)
+                joined, first, second = _joined(inverse, tables, slopes, a, b, axis, limit)
                 at = np.flatnonzero(joined)
                 ends = np.stack([node[a][first].ravel()[at], node[b][second].ravel()[at]])
                 fresh = np.ones(len(at), bool)
@@ -74,14 +74,27 @@ def connected_sheets(
     return Sheets(np.where(valid, number.astype(np.int32)[node], -1), len(roots))
 
 
-def _sides(points: np.ndarray, support: np.ndarray, planes: Sequence[Plane]) -> list[np.ndarray]:
-    """Per table (L, H, W) int8: 2 on it, 1 above it, 0 below."""
-    sides = []
-    for index, plane in enumerate(planes):
-        if plane.kind == "table":
-            above = points @ plane.normal.astype(np.float32) > np.float32(plane.offset)
-            sides.append(np.where(support == index, np.int8(2), above.astype(np.int8)))
-    return sides
+class _Table:
+    """What stands on one table is not connected with it."""
+
+    def __init__(self, points: np.ndarray, on: np.ndarray, plane: Plane) -> None:
+        self._above = points @ plane.normal.astype(np.float32) > np.float32(plane.offset)
+        self._on = on
+        self._crossed = on.any(0)  # rays through the table's top
+
+    def parts(self, a: int, first: tuple[slice, ...], b: int, second: tuple[slice, ...]) -> np.ndarray:
+        """Where a hit of layer a and one of layer b are not to be connected.
+
+        One on the table and one above are apart. So are hidden ones above and below it: under what stands on a table
+        the top is no surface, and the foot's hidden side comes close to the table's underside.
+        """
+        apart = (self._on[a][first] & self._above[b][second]) | (self._on[b][second] & self._above[a][first])
+        apart &= ~(self._on[a][first] & self._on[b][second])
+        if a or b:
+            through = self._crossed[first] | self._crossed[second]
+            between = through & ~self._on[a][first] & ~self._on[b][second]
+            apart |= between & (self._above[a][first] != self._above[b][second])
+        return apart
 
 
 def _slopes(inverse: np.ndarray, axis: int, limit: np.float32) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +109,7 @@ def _slopes(inverse: np.ndarray, axis: int, limit: np.float32) -> tuple[np.ndarr
 
 def _joined(
     inverse: np.ndarray,
-    sides: list[np.ndarray],
+    tables: list[_Table],
     slopes: tuple[np.ndarray, np.ndarray],
     a: int,
     b: int,
@@ -111,16 +124,16 @@ def _joined(
     joined = np.abs(step) < allowed
     joined |= np.abs(step - slopes[0][a][first]) < allowed
     joined |= np.abs(step - slopes[1][b][second]) < allowed
-    for side in sides:
-        joined &= side[a][first] + side[b][second] != 3
+    for table in tables:
+        joined &= ~table.parts(a, first, b, second)
     return joined, first, second
 
 
-def _runs(inverse: np.ndarray, sides: list[np.ndarray], valid: np.ndarray, limit: np.float32) -> np.ndarray:
+def _runs(inverse: np.ndarray, tables: list[_Table], valid: np.ndarray, limit: np.float32) -> np.ndarray:
     """(L, H, W) int64 number of each hit's horizontal run within its layer; 0 as well where there is no hit."""
     slopes = _slopes(inverse, 2, limit)
     starts = valid.copy()
     for layer in range(len(valid)):
-        joined, _, second = _joined(inverse, sides, slopes, layer, layer, 2, limit)
+        joined, _, second = _joined(inverse, tables, slopes, layer, layer, 2, limit)
         starts[layer][second] &= ~joined
     return np.maximum(np.cumsum(starts, dtype=np.int64).reshape(valid.shape) - 1, 0)

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..regions import dilate
 from ..world import LayeredWorld
 from .base import Plane, front_layer, front_points
 from .normals import surface_normals
 from .planes import support_map
 from .rays import RayOrder
 from .sheets import connected_sheets
+
+BESIDE = 2
+"""Pixels beside a support in which a point on its plane is taken for a part of it, whatever its normal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +49,14 @@ def take_apart(world: LayeredWorld, planes: Sequence[Plane]) -> Surfaces:
     support = support_map(planes, world.points, world.valid)
     front = front_layer(world.valid)
     points, seen = front_points(world)
-    bounds = [index for index, plane in enumerate(planes) if plane.kind != "table"]
-    if planes:  # visible points have normals that tell an object's foot from the floor
+    if planes:  # visible points have normals, which tell an object's foot from the floor
         visible = support_map(planes, points, seen, surface_normals(points, seen))
-        in_corner = sum(np.abs(planes[k].heights(points)) < 3 * planes[k].tolerance * points[..., 2] for k in bounds)
-        visible = np.where(in_corner >= 2, np.take_along_axis(support, np.maximum(front, 0)[None], 0)[0], visible)
+        by_distance = np.take_along_axis(support, np.maximum(front, 0)[None], 0)[0]
+        for index in range(len(planes)):  # at edges normals mix, and the plane's neighborhood decides
+            beside = dilate(visible == index, BESIDE) & (visible < 0) & (by_distance == index)
+            visible[beside] = index
         np.put_along_axis(support, np.maximum(front, 0)[None], np.where(seen, visible, -1)[None], 0)
+    bounds = [index for index, plane in enumerate(planes) if plane.kind != "table"]
     hits = world.valid & ~np.isin(support, bounds)
     sheets = connected_sheets(world.points, hits, float(world.K[0, 0]), support, planes)
     sheet = _with_slivers(sheets.labels, sheets.count, hits)
