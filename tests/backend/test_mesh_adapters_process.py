@@ -20,7 +20,7 @@ from worldtracing.meshing.adapters.hunyuan3d import Hunyuan3DGenerator
 from worldtracing.meshing.adapters.pixal3d import Pixal3DGenerator
 from worldtracing.meshing.adapters.process import LAUNCHER, Program
 from worldtracing.meshing.adapters.settings import read_settings
-from worldtracing.meshing.base import MeshOptions
+from worldtracing.meshing.base import GENERATORS, PLATFORMS, GeneratorInfo, MeshOptions, create_generator
 
 RUNNERS = LAUNCHER.parent
 TENSORS = {
@@ -172,6 +172,23 @@ def test_nothing_is_left_in_the_temporary_folder(program, tmp_path, monkeypatch)
     replace_pipelines(program, "raise RuntimeError\n")
     failure(program)
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATORS.names() if name != "layers"])
+def test_every_generator_says_what_it_is_and_what_it_lacks(name, monkeypatch):
+    for setting in ("PYTHON", "REPOSITORY"):
+        monkeypatch.delenv(f"WORLDTRACING_{name.partition('-')[0].upper()}_{setting}", raising=False)
+    monkeypatch.setenv(f"WORLDTRACING_{name.upper()}_ADDRESS", "http://127.0.0.1:1")  # where nothing ever listens
+    generator = create_generator(name)
+    info = generator.info
+    assert info.name == name
+    assert info.licence != GeneratorInfo("", "", "").licence
+    assert info.memory_gib > 0
+    assert set(info.platforms) <= set(PLATFORMS)
+    health = generator.check()
+    assert not health.ok
+    assert health.message
+    assert health.fix
 
 
 class TestSettings:
