@@ -52,7 +52,7 @@ def write_handoff(path: Path, photo: RawPixels, mask: RawPixels | None) -> Hando
     """Write the pixels for the worker.
 
     Raises:
-        WorldTracingError: WT-IMG-NAN, WT-MEM-PHOTO, WT-IO-WRITE, WT-IO-FULL.
+        WorldTracingError: WT-IMG-NAN, WT-IMG-MASK-SIZE, WT-MEM-PHOTO, WT-IO-WRITE, WT-IO-FULL.
     """
     try:
         rgb, alpha = photo.to_photo()
