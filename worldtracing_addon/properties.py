@@ -23,7 +23,8 @@ MODES = (
 )
 
 AUTOMATIC = "auto"
-MAX_INT = 2**31 - 1  # of Blender's number fields
+OFFERED = ("mode", "resolution", "seed", "model", "steps", "seeds", "precision")
+"""What of a saved trace's settings the panel has under the same name."""
 
 MODELS = (
     (AUTOMATIC, "Automatic", "The first model for the mode whose weights are in the weights folder"),
@@ -155,21 +156,26 @@ class WT_Settings(bpy.types.PropertyGroup):
 
         Returns what could not be: choices that this panel does not offer, by name.
         """
-        plain = {name: settings[name] for name in ("mode", "resolution") if settings.get(name) is not None}
-        defaults = {"model": AUTOMATIC, "steps": OWN_STEPS, "seeds": 1, "precision": AUTOMATIC}
-        left = []
-        for name, value in {**defaults, **plain, **settings.get("extra", {})}.items():
-            try:
-                setattr(self, name, value) if name in (*plain, *defaults) else left.append(name)
-            except TypeError:  # a model of another version, or a list of seeds
-                left.append(name)
+        chosen = {"model": AUTOMATIC, "steps": OWN_STEPS, "seeds": 1, "precision": AUTOMATIC, **settings["extra"]}
+        chosen |= {name: settings[name] for name in ("mode", "resolution", "seed") if settings.get(name) is not None}
+        chosen.pop("device", None)  # it belongs to the machine, and is a preference
+        left = [name for name, value in chosen.items() if not self._take(name, value)]
         self.engine_name = settings.get("engine") or self.engine_name
-        self.seed = min(settings.get("seed", self.seed), MAX_INT)
         fov = settings.get("fov_degrees")
         self.use_fov = fov is not None
         if fov is not None:
             self.fov = radians(fov)
         return left
+
+    def _take(self, name: str, value: Any) -> bool:
+        """Set one property, if it is one and can hold the value."""
+        if name not in OFFERED:
+            return False
+        try:
+            setattr(self, name, value)
+        except (TypeError, ValueError):  # a model of another version, a list of seeds, a seed beyond Blender's numbers
+            return False
+        return True
 
     def engine_info(self) -> EngineInfo | None:
         """What the chosen engine says of itself; None where it is not installed here."""

@@ -11,7 +11,7 @@ from mathutils import Vector
 from ..backend.worldtracing.errors import WorldTracingError
 from ..backend.worldtracing.files import write_error
 from ..backend.worldtracing.world import read_metadata
-from . import history, saved
+from . import history, preferences, saved
 from .batch import Batch, Failure, find_pictures
 from .core.jobs import JobState
 from .core.settings import TraceSettings
@@ -144,7 +144,8 @@ def start_batch(
     Raises:
         WorldTracingError: WT-IMG-NO-PICTURES without a photo, WT-WORKER-BUSY while a trace runs.
     """
-    return Batch(paths, scene or bpy.context.scene, settings or TraceSettings())
+    settings = preferences.with_network_options(settings or TraceSettings())
+    return Batch(paths, scene or bpy.context.scene, settings)
 
 
 def trace_folder(

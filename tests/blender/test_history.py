@@ -58,6 +58,14 @@ def test_the_settings_of_a_trace_are_taken_over(api, folder, chosen):
     assert replace(taken, fov_degrees=40.0) == chosen and panel.image == image and panel.precision == "auto"
 
 
+def test_settings_that_the_panel_does_not_have_are_told(api, chosen):
+    panel = bpy.context.scene.world_tracing
+    extra = {"seeds": [3, 9], "model": "of the future", "device": "cuda", "steps": 4}
+    left = panel.use({"engine": "wt-dit", "mode": "object", "seed": 2**32 - 1, "fov_degrees": None, "extra": extra})
+    assert sorted(left) == ["model", "seed", "seeds"]
+    assert (panel.engine_name, panel.steps, panel.seed, panel.use_fov) == ("wt-dit", 4, 42, False)
+
+
 def test_the_panels_list_and_its_buttons(api, submodule, folder, chosen):
     image, _ = disk_image()
     api.trace_world(image, settings=chosen)
