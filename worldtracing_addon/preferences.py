@@ -107,7 +107,7 @@ class WT_AddonPreferences(bpy.types.AddonPreferences):
         items=PRECISIONS,
     )
     memory_limit: bpy.props.FloatProperty(
-        name="Memory Limit",
+        name="Memory Limit (GB)",
         description="Gigabytes that a trace may plan with on its device, besides what is free; 0 sets no limit",
         min=0,
         soft_max=96,
@@ -115,7 +115,7 @@ class WT_AddonPreferences(bpy.types.AddonPreferences):
         precision=1,
     )
     idle_minutes: bpy.props.IntProperty(
-        name="Free After",
+        name="Free After (Minutes)",
         description="Minutes without a trace after which the worker is ended, which frees all its memory on the GPU; "
         "0 keeps it",
         default=10,
@@ -231,9 +231,12 @@ def results_folder() -> Path:
 
 
 def new_result(folder: Path, name: str) -> Path:
-    """A file in `folder` that does not exist, for a world of the photo `name`, which may be longer than a file's."""
+    """A file in `folder` that does not exist, for a world of the photo `name`, which may be longer than a file's.
+
+    The number of this process is in it: two Blenders may trace the same photo at the same second.
+    """
     stem = bpy.path.clean_name(Path(name).stem).encode()[:STEM_BYTES].decode(errors="ignore")
-    stem = f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    stem = f"{stem}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid():x}"
     number = next(n for n in count(1) if not (folder / _numbered(stem, n)).exists())
     return folder / _numbered(stem, number)
 

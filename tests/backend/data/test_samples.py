@@ -85,7 +85,7 @@ def test_shards_give_back_what_was_rendered(tmp_path):
         data[5]
 
 
-def test_rendering_continues_and_refuses_other_settings(tmp_path, meshes):
+def test_rendering_continues_and_refuses_other_settings(tmp_path, meshes, capsys):
     arguments = ["render", "--pool", str(meshes), "--out", str(tmp_path), "--size", "24", "--only", "object"]
     assert main([*arguments, "--count", "2"]) == 0
     first = shards.shard_path(tmp_path, 0)
@@ -97,6 +97,7 @@ def test_rendering_continues_and_refuses_other_settings(tmp_path, meshes):
     assert len(shards.ShardReader(tmp_path)) == 2
     assert json.loads((tmp_path / "dataset.json").read_text())["size"] == 24
     assert main([*arguments, "--count", "2", "--seed", "9"]) == 1
+    assert "WT-IO-DATASET" in capsys.readouterr().err
     assert main(["contact-sheet", str(tmp_path), str(tmp_path / "sheet.png")]) == 0
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 
