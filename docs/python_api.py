@@ -27,8 +27,8 @@ api.render_still(world.scene, "photo_render.png")
 
 All functions run on Blender's main thread. What can go wrong raises `api.WorldTracingError` with `.code`, `.message`
 and `.fix`; the codes are in [troubleshooting](troubleshooting.md). A world is found again with `api.worlds(scene)` or
-`api.active_world(context)`, after undo and in another session as well. `user_default` in the import is the module of the
-repository that the extension was installed from.
+`api.active_world(context)`, after undo and in another session as well. `user_default` in the import is the module of
+the repository that the extension was installed from.
 """
 
 
