@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from lumpy_mesh import lumpy_mesh
 from mesh_world import mesh_world
 from toy_world import intrinsics
 
 from worldtracing.errors import WorldTracingError
-from worldtracing.meshing.adapters.generated import GeneratedMesh, place, unusable
+from worldtracing.meshing.adapters.generated import VIEW_PITCHES, GeneratedMesh, front_starts, place, unusable
 from worldtracing.meshing.adapters.picture import cut_out, object_view, visible_pixels
 from worldtracing.meshing.align import rotated
 from worldtracing.world import LayeredWorld
@@ -98,6 +99,16 @@ def test_a_mesh_that_fits_poorly_says_so():
     placed = place(mesh, far, [rotated(np.eye(3))], turn=False, metadata={"notes": ["before"]})
     assert placed.metadata["notes"][0] == "before"
     assert "poorly" in placed.metadata["notes"][1]
+
+
+def test_a_photo_may_look_down_on_an_upright_object(world):
+    vertices, faces = lumpy_mesh()
+    mesh = GeneratedMesh(vertices, faces, np.zeros(0), np.zeros(0))
+    starts = front_starts(mesh, world.points[world.valid], np.eye(3))
+    tops = [start.rotation @ [0, 1, 0] for start in starts]
+    looking_down = [np.degrees(np.arcsin(-top[2])) for top in tops]  # the top is nearer to the camera
+    np.testing.assert_allclose(looking_down, VIEW_PITCHES)
+    assert all(top[1] < 0 for top in tops)  # and up stays up: y is down
 
 
 @pytest.mark.parametrize(
