@@ -100,7 +100,11 @@ def build_surface(
         camera: of the H x W pixels.
     """
     on_progress("Pairing the layers", 0, 1)
-    depth = clean_depths(points, chosen)
+    rows, columns = (
+        slice(used[0], used[-1] + 1) for used in map(np.flatnonzero, (chosen.any((0, 2)), chosen.any((0, 1))))
+    )
+    camera = camera.cropped(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+    depth = clean_depths(points[:, rows, columns], chosen[:, rows, columns])
     resolution, notes = options.resolution, ()
     for attempt in range(2):
         grid = fit_grid(depth, camera, resolution)

@@ -25,7 +25,8 @@ def clean_depths(points: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         chosen: (L, H, W) bool, the points that count.
 
     Returns:
-        (L, H, W) float32 camera z in front-to-back order without gaps, 0 where absent.
+        (M, H, W) float32 camera z in front-to-back order without gaps, 0 where absent; M is the most layers that a
+        pixel has.
     """
     points, valid = sort_layers(points, chosen)
     depth = np.where(valid, points[..., 2], 0)
@@ -36,7 +37,8 @@ def clean_depths(points: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     even = (count > 0) & (count % 2 == 0)
     outvoted = (count == 0) & (_neighbors(count > 0).sum(0) > MAJORITY)
     outvoted |= (count % 2 == 1) & (_neighbors(even).sum(0) >= MAJORITY)
-    return _closed_up(_from_even_neighbors(depth, even, outvoted))
+    depth = _closed_up(_from_even_neighbors(depth, even, outvoted))
+    return depth[: int((depth > 0).sum(0).max())]
 
 
 def _closed_up(depth: np.ndarray) -> np.ndarray:

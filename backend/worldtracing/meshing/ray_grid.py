@@ -17,7 +17,7 @@ from ..layers import resample_layers
 PADDING = 3
 """Empty samples around what is to be meshed, so that every surface closes inside the grid."""
 
-RAYS = 2
+RAYS = 3
 """Rays per sample and axis: outlines fall between samples."""
 
 LONGEST = 2.5

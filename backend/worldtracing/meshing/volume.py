@@ -9,6 +9,10 @@ from .ray_grid import RAYS, RayGrid
 THINNEST = 1.6
 """Solids thinner than this, in samples, are thickened away from the camera: the grid could not hold them."""
 
+FULL = 3.0
+"""In the volume no solid is thinner than this, in samples: one with less than full distance inside would lose its rim,
+as the surface runs where inside and outside balance. `smoothing` puts both sides back where they belong."""
+
 STEEPEST = 8.0
 """A thin solid is thickened along the ray as far as it is steep, so that it does not fall apart, up to this slope."""
 
@@ -25,7 +29,8 @@ def signed_volume(enter: np.ndarray, leave: np.ndarray, grid: RayGrid) -> np.nda
     Returns:
         `grid.shape` float32, -1 at the border.
     """
-    enter, leave = (np.clip(edge, 1.0, grid.shape[2] - 2.0) for edge in (enter, leave))
+    missing = np.maximum(FULL - (leave - enter), 0) / 2
+    enter, leave = (np.clip(edge, 1.0, grid.shape[2] - 2.0) for edge in (enter - missing, leave + missing))
     depths = np.arange(grid.shape[2], dtype=np.float32)
     volume = np.full((grid.shape[1], grid.shape[0], grid.shape[2]), -1, np.float32)
     for top in range(RAYS):
