@@ -78,12 +78,14 @@ def start(new: Task, on_done: Callable[[object], None] | None = None) -> Task:
 
 
 def _watch() -> float | None:
-    """Follow the task and have the windows redrawn; a timer."""
+    """Follow the task and have what shows it redrawn; a timer."""
     _poll()
+    regions = {"PREFERENCES": "WINDOW", "VIEW_3D": "UI"}  # not the viewport itself, which may be slow to draw
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("PREFERENCES", "VIEW_3D"):
-                area.tag_redraw()
+            for region in area.regions:
+                if region.type == regions.get(area.type):
+                    region.tag_redraw()
     return POLL_SECONDS if _task is not None else None
 
 

@@ -98,7 +98,7 @@ def test_the_preferences_draw_in_every_state(submodule, preferences, api, backgr
     api.models()
     texts = drawn(submodule, preferences)
     assert any(text.startswith("Not set up") for text in texts)
-    assert {"Set Up Backend", "Memory Limit", "Copy Diagnostics", "Folder of Wheels"} <= set(texts)
+    assert {"Set Up Backend", "Memory Limit (GB)", "Copy Diagnostics", "Folder of Wheels"} <= set(texts)
     assert sum("504 pixels" in text for text in texts) >= 2, "the models are listed"
 
     api.plan_backend()

@@ -155,6 +155,18 @@ def test_a_python_that_makes_no_environment(folder, wheels):
         assert folder.state().status == "absent"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="this Python is a shell script")
+def test_a_python_without_ensurepip_is_told_in_plain_words(folder, wheels, tmp_path):
+    """Debian's says so in many lines, of which the last is a command."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'because ensurepip is not'\necho 'Failing command: /a/path'\nexit 1\n")
+    python.chmod(0o755)
+    task = BackendSetup(folder, plan(Source(wheels=wheels), python=str(python)), doctor)
+    task.start()
+    error = failure(task)
+    assert "it has no module ensurepip" in error.message and "python3-venv" in error.fix
+
+
 def test_one_set_up_at_a_time(folder, wheels):
     with folder.locked():
         assert failure(set_up(folder, Source(wheels=wheels))).code == "WT-ENV-BUSY"

@@ -102,7 +102,9 @@ class BackendSetup(Task):
         except OSError as error:
             raise _no_venv(self._plan.python, str(error)) from error
         if code != 0 or not folder.python.is_file():
-            raise _no_venv(self._plan.python, next((line for line in reversed(said) if line.strip()), "no message"))
+            lacking = any("ensurepip" in line for line in said)  # as in Debian's Python, until its package is installed
+            last = next((line for line in reversed(said) if line.strip()), "no message")
+            raise _no_venv(self._plan.python, "it has no module ensurepip" if lacking else last)
 
     def _pip_version(self) -> tuple[int, int] | None:
         """Of the environment's pip; None where it does not run."""
