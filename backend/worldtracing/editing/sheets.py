@@ -78,22 +78,22 @@ class _Table:
     """What stands on one table is not connected with it."""
 
     def __init__(self, points: np.ndarray, on: np.ndarray, plane: Plane) -> None:
-        self._above = points @ plane.normal.astype(np.float32) > np.float32(plane.offset)
         self._on = on
+        self._above = points @ plane.normal.astype(np.float32) > np.float32(plane.offset)
+        self._below = ~(self._above | on)
         self._crossed = on.any(0)  # rays through the table's top
 
     def parts(self, a: int, first: tuple[slice, ...], b: int, second: tuple[slice, ...]) -> np.ndarray:
         """Where a hit of layer a and one of layer b are not to be connected.
 
-        One on the table and one above are apart. So are hidden ones above and below it: under what stands on a table
-        the top is no surface, and the foot's hidden side comes close to the table's underside.
+        One on the table and one above are apart. So are a hidden one above, with the table's top behind it, and one
+        below: the hidden side of a thing's foot, and the table's underside, which comes close where the thing stands.
         """
         apart = (self._on[a][first] & self._above[b][second]) | (self._on[b][second] & self._above[a][first])
         apart &= ~(self._on[a][first] & self._on[b][second])
         if a or b:
-            through = self._crossed[first] | self._crossed[second]
-            between = through & ~self._on[a][first] & ~self._on[b][second]
-            apart |= between & (self._above[a][first] != self._above[b][second])
+            apart |= self._above[a][first] & self._crossed[first] & self._below[b][second]
+            apart |= self._above[b][second] & self._crossed[second] & self._below[a][first]
         return apart
 
 
