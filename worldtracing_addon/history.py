@@ -71,8 +71,8 @@ def _read() -> float | None:
 
 @bpy.app.handlers.persistent
 def _on_file_opened(*_) -> None:
-    global _is_read
-    _is_read = False  # another file, another results folder
+    global _reading, _is_read
+    _reading, _is_read = None, False  # another file, another results folder
 
 
 def register() -> None:

@@ -42,7 +42,7 @@ def build_saved(
     loaded = LayeredWorld.load(path)
     name = loaded.metadata.get("image") or Path(path).stem
     photo = photo or _photo_of(loaded.metadata, name)
-    before = find_traced(scene, name, None) if photo is None else None
+    before = find_traced(scene, name, photo_id(photo))
     options = build.BuildOptions(use_camera=before is None or _has_camera(scene, before))
     world = build.build_world(
         scene, loaded, name=name, photo=photo, source=str(path), replaces=before, options=options, warn=warn

@@ -22,7 +22,7 @@ from .handoff import in_background
 SIZE, ICON_SIZE = 128, 32
 POLL_SECONDS = 0.1
 
-_previews: bpy.utils.previews.ImagePreviewCollection | None = None
+_previews: bpy.utils.previews.ImagePreviewCollection  # while the add-on is on
 _asked: set[str] = set()
 _waiting: deque[str] = deque()
 _work: tuple[str, Future] | None = None
@@ -31,13 +31,13 @@ _work: tuple[str, Future] | None = None
 def icon(path: Path) -> int:
     """The icon of the world saved at `path`; 0 while it is being made, or where the file cannot be read."""
     key = str(path)
-    if _previews is not None and key in _previews:
+    if key in _previews:
         return _previews[key].icon_id
-    if _previews is not None and key not in _asked:
+    if key not in _asked:
         _asked.add(key)
         _waiting.append(key)
-        if not bpy.app.timers.is_registered(_collect):
-            bpy.app.timers.register(_collect, first_interval=POLL_SECONDS)
+    if (_waiting or _work) and not bpy.app.timers.is_registered(_collect):  # opening a file ends timers
+        bpy.app.timers.register(_collect, first_interval=POLL_SECONDS)
     return 0
 
 
@@ -45,7 +45,7 @@ def forget(paths: Iterable[Path]) -> None:
     """These files were written anew."""
     for key in map(str, paths):
         _asked.discard(key)
-        if _previews is not None and key in _previews:
+        if key in _previews:
             del _previews[key]
 
 
@@ -86,11 +86,10 @@ def register() -> None:
 
 
 def unregister() -> None:
-    global _previews, _work
+    global _work
     with contextlib.suppress(ValueError):  # it is not waiting
         bpy.app.timers.unregister(_collect)
     _asked.clear()
     _waiting.clear()
     _work = None
     bpy.utils.previews.remove(_previews)
-    _previews = None

@@ -12,12 +12,15 @@ from .trace import can_run
 
 
 class WT_OT_trace_folder(RunsWork, bpy.types.Operator):
-    """Trace all pictures of a folder, one after the other, with the settings above and without a mask.
-    Each becomes a world of its own and an undo step of its own. The last one is shown; the others are there too, but
-    their collections are switched off: choose them at the top of Traced World, or in the outliner"""
+    """Trace all pictures of a folder"""
 
     bl_idname = "wt.trace_folder"
     bl_label = "Trace Folder"
+    bl_description = (
+        "Trace all pictures of a folder, one after the other, with the settings above and without a mask. "
+        "Each becomes a world of its own and an undo step of its own. The last one is shown; the others are there too, "
+        "but their collections are switched off: choose them at the top of Traced World, or in the outliner"
+    )
 
     status_text = "Tracing a folder: ESC to cancel, what is done stays"
 

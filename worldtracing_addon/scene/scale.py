@@ -60,7 +60,7 @@ def keep_scale(world: WorldObjects) -> None:
     root = world.root
     if LENGTH not in root:
         return
-    if not np.allclose(root.scale, root[SCALE], rtol=1e-4):
+    if length_in_force(root) is None:
         _forget(world)
         return
     anchors = [_find(world, int(layer), (u, v)) for layer, u, v in np.reshape(root[ANCHORS].to_list(), (2, 3))]
@@ -70,13 +70,11 @@ def keep_scale(world: WorldObjects) -> None:
     _remember(world, anchors, root[LENGTH])
 
 
-def measured(world: WorldObjects) -> tuple[Vector, Vector] | None:
-    """The two points of the last `set_scale`, as places in the scene."""
-    root = world.root
-    if root is None or LENGTH not in root:
+def length_in_force(root: bpy.types.Object) -> float | None:
+    """The distance that was set; None where none was, or the root was scaled by hand since."""
+    if LENGTH not in root or not np.allclose(root.scale, root[SCALE], rtol=1e-4):
         return None
-    anchors = [_find(world, int(layer), (u, v)) for layer, u, v in np.reshape(root[ANCHORS].to_list(), (2, 3))]
-    return None if None in anchors else tuple(root.matrix_world @ anchor.place for anchor in anchors)
+    return root[LENGTH]
 
 
 def _scale_by(world: WorldObjects, factor: float) -> None:

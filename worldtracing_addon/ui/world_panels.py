@@ -7,7 +7,7 @@ import bpy
 from .. import compat, thumbnails
 from ..scene.origin import world_seeds
 from ..scene.render import matches_photo
-from ..scene.scale import LENGTH
+from ..scene.scale import length_in_force
 from ..scene.worlds import active_world, layer_modifier, worlds
 from .common import SidebarPanel, draw_text, split
 
@@ -144,11 +144,11 @@ class WT_PT_scale(_WorldPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = split(self.layout)
         root = active_world(context).root
-        if LENGTH in root:
-            length = bpy.utils.units.to_string(
-                context.scene.unit_settings.system, "LENGTH", root[LENGTH] * context.scene.unit_settings.scale_length
-            )
-            layout.label(text=f"Measured length: {length}", icon="DRIVER_DISTANCE")
+        length = length_in_force(root)
+        if length is not None:
+            units = context.scene.unit_settings
+            text = bpy.utils.units.to_string(units.system, "LENGTH", length * units.scale_length)
+            layout.label(text=f"Length set: {text}")
         elif root.get("wt_scale") == "metric":
             draw_text(layout, context, "This engine estimates sizes in meters")
         else:
