@@ -176,7 +176,7 @@ class WT_Edit(bpy.types.PropertyGroup):
     """WindowManager.world_tracing_edit: the command line, and what was answered last."""
 
     command: bpy.props.StringProperty(name="Command", description="For instance: move the chair left 0.5 m")
-    answer: bpy.props.StringProperty()
+    answer: bpy.props.StringProperty(name="Answer", description="What the last command or search has found")
 
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
