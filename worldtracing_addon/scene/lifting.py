@@ -45,7 +45,7 @@ from .parts import discard_object, new_item
 from .points import COLOR, CONFIDENCE, LAYER, PIXEL, POSITION
 from .segmentation import level_planes, segmentation_of, select
 from .transaction import Transaction
-from .world_data import WorldData, read_world, write_colors, write_owner
+from .world_data import Window, WorldData, read_world, window_around, write_colors, write_owner
 from .worlds import ITEM, KIND, WORLD, WorldObjects, layer_modifier
 
 INVENTED = "wt_invented"
@@ -87,18 +87,26 @@ def lift_object(
     name = name or (segmentation.names[labels.argmax() - 1] if labels.any() else "Object")
     number = max(1, int(data.owner.max()) + 1)
     owner = np.where(found.points, number, data.owner).astype(np.int32)
-    colors = surface_colors(data.world, found.points, segmentation.planes)
-    before = part(data.world, data.remaining)
-    filled = fill(before, before.valid & ~found.points, segmentation.planes)
+    window = window_around(found.points.any(0))
+    near, points = data.crop(window), found.points[:, *window]
+    colors = surface_colors(near.world, points, segmentation.planes)
+    filled = fill(part(near.world, near.remaining), near.remaining & ~points, segmentation.planes)
     with Transaction() as transaction:
         up, origin = _stand(objects, data, found.points, segmentation.planes)
-        points = to_blender(data.world.points[found.points])
-        mesh = _mesh(transaction, name, points - origin.astype(np.float32), found.points, colors, data)
+        mesh = _points_mesh(
+            transaction,
+            name,
+            to_blender(data.world.points[found.points]) - origin.astype(np.float32),
+            colors.rgb[points],
+            np.nonzero(found.points),
+            colors.invented[points],
+            data.world.confidence[found.points],
+        )
         lifted = _object(transaction, objects, name, mesh, LIFTED, uuid4().hex, origin)
         lifted[NUMBER], lifted[UP] = number, up.tolist()
         if filled.valid.any():
-            _add_fill(transaction, objects, lifted, filled)
-        _write(transaction, objects, replace(data, owner=owner), segmentation.planes)
+            _add_fill(transaction, objects, lifted, filled, window)
+        _write(transaction, objects, replace(data, owner=owner), segmentation.planes, window)
     _renew_merged(objects)
     return lifted
 
@@ -152,21 +160,26 @@ def _seen_taken(data: WorldData) -> np.ndarray:
 
 
 def _give_back(transaction: Transaction, objects: WorldObjects, data: WorldData, taken: np.ndarray) -> None:
+    if not taken.any():
+        return
     owner = np.where(taken, 0, data.owner).astype(np.int32)
     planes = segmentation_of(objects, data).planes if owner.any() else ()
-    _write(transaction, objects, replace(data, owner=owner), planes)
+    _write(transaction, objects, replace(data, owner=owner), planes, window_around(taken.any(0)))
 
 
-def _write(transaction: Transaction, objects: WorldObjects, data: WorldData, planes: Sequence[Plane]) -> None:
-    """Bring the layers up to date with `data.owner`: who has which point, and the colors of what objects hid."""
-    rgb = np.broadcast_to(data.world.rgb, (*data.world.valid.shape, 3))
-    taken = data.owner > 0
+def _write(
+    transaction: Transaction, objects: WorldObjects, data: WorldData, planes: Sequence[Plane], window: Window
+) -> None:
+    """Bring the layers up to date with `data.owner`: who has which point, and the colors of what was hidden there."""
+    near = data.crop(window)
+    rgb = np.broadcast_to(near.world.rgb, (*near.owner.shape, 3))
+    taken = near.owner > 0
     if taken.any():
         uncovered = dilate(taken.any(0), OUTLINE)
-        invented = surface_colors(data.world, data.remaining, planes).rgb
-        rgb = np.where((uncovered & data.remaining)[..., None], invented, rgb)
+        invented = surface_colors(near.world, near.remaining, planes).rgb
+        rgb = np.where((uncovered & near.remaining)[..., None], invented, rgb)
     ensure_group(transaction)
-    write_colors(transaction, objects, data, rgb)
+    write_colors(transaction, objects, data, rgb, window)
     write_owner(transaction, objects, data, data.owner)
 
 
@@ -184,16 +197,25 @@ def _stand(
     return up, bottom_center(positions, up)
 
 
-def _mesh(transaction, name, positions, points, colors, data) -> bpy.types.Mesh:
-    """The points (L, H, W) bool of a lifted object, in its own frame."""
-    layer, row, column = np.nonzero(points)
-    return _points_mesh(
-        transaction, name, positions, colors.rgb[points], layer, row, column,
-        colors.invented[points], data.world.confidence[points],
-    )  # fmt: skip
+def _points_mesh(
+    transaction: Transaction,
+    name: str,
+    positions: np.ndarray,
+    rgb: np.ndarray,
+    places: tuple[np.ndarray, np.ndarray, np.ndarray],
+    invented: np.ndarray,
+    confidence: np.ndarray,
+) -> bpy.types.Mesh:
+    """A mesh of bare vertices with the attributes of a layer.
 
-
-def _points_mesh(transaction, name, positions, rgb, layer, row, column, invented, confidence) -> bpy.types.Mesh:
+    Args:
+        positions: (N, 3), in the object's own frame.
+        rgb: (N, 3) uint8 sRGB.
+        places: layers, rows and columns, (N,) each.
+        invented: (N,) bool, colors that the photo does not show.
+        confidence: (N,).
+    """
+    layer, row, column = places
     mesh = transaction.made(bpy.data.meshes.new(fit_name(name)))
     mesh.vertices.add(len(positions))
     write_attribute(mesh, POSITION, "FLOAT_VECTOR", positions)
@@ -234,15 +256,20 @@ def _object(
 
 
 def _add_fill(
-    transaction: Transaction, objects: WorldObjects, lifted: bpy.types.Object, filled: Filled
-) -> bpy.types.Object:
+    transaction: Transaction, objects: WorldObjects, lifted: bpy.types.Object, filled: Filled, window: Window
+) -> None:
     row, column = np.nonzero(filled.valid)
-    ones = np.ones(len(row))
+    places = np.zeros(len(row), np.int32), row + window[0].start, column + window[1].start
     mesh = _points_mesh(
-        transaction, f"{lifted.name} Fill", to_blender(filled.points[filled.valid]), filled.rgb[filled.valid],
-        np.zeros(len(row), np.int32), row, column, ones, ones,
-    )  # fmt: skip
-    return _object(transaction, objects, mesh.name, mesh, FILLED, lifted[ITEM], np.zeros(3))
+        transaction,
+        f"{lifted.name} Fill",
+        to_blender(filled.points[filled.valid]),
+        filled.rgb[filled.valid],
+        places,
+        np.ones(len(row), bool),
+        np.ones(len(row), np.float32),
+    )
+    _object(transaction, objects, mesh.name, mesh, FILLED, lifted[ITEM], np.zeros(3))
 
 
 def _discard_fill(transaction: Transaction, objects: WorldObjects, item: str) -> None:

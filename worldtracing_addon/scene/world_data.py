@@ -21,6 +21,12 @@ from .worlds import WorldObjects
 PHOTO = "wt_photo"
 """Point attribute of layers that were edited: the photo's color as 0xRRGGBB, as `wt_color` may have been changed."""
 
+Window = tuple[slice, slice]
+"""Rows and columns of a part of the picture."""
+
+MARGIN_SHARE, MARGIN = 0.25, 8
+"""What of the picture around an object tells what is behind it: in sizes of the object, and in pixels at least."""
+
 
 @dataclass(frozen=True, eq=False)
 class WorldData:
@@ -40,6 +46,17 @@ class WorldData:
     def remaining(self) -> np.ndarray:
         """(L, H, W) bool, the points that no object has taken."""
         return self.world.valid & (self.owner == 0)
+
+    def crop(self, window: Window) -> WorldData:
+        """The same in a window of the picture, without vertices."""
+        K = self.world.K.copy()
+        K[:2, 2] -= window[1].start, window[0].start
+        at = (slice(None), *window)
+        world = LayeredWorld(
+            self.world.points[at], self.world.valid[at], self.world.rgb[window], K, self.world.scale,
+            metadata=self.world.metadata,
+        )  # fmt: skip
+        return WorldData(world, self.owner[at], ())
 
 
 def read_world(objects: WorldObjects) -> WorldData:
@@ -76,6 +93,16 @@ def read_world(objects: WorldObjects) -> WorldData:
     return WorldData(world, owner, tuple(vertices))
 
 
+def window_around(pixels: np.ndarray) -> Window:
+    """The part of the picture that decides about what is behind the pixels (H, W) bool, of which there is one."""
+    window = []
+    for axis, length in ((1, pixels.shape[0]), (0, pixels.shape[1])):
+        used = np.flatnonzero(pixels.any(axis))
+        margin = MARGIN + round(MARGIN_SHARE * (used[-1] - used[0]))
+        window.append(slice(max(0, used[0] - margin), min(length, used[-1] + 1 + margin)))
+    return tuple(window)
+
+
 def write_owner(transaction: Transaction, objects: WorldObjects, data: WorldData, owner: np.ndarray) -> None:
     """Tell the layers which points objects have taken; layers then leave them out."""
     for part in objects.layers:
@@ -83,14 +110,21 @@ def write_owner(transaction: Transaction, objects: WorldObjects, data: WorldData
         _write(transaction, part.data, OWNER, "INT", owner[part["wt_layer"]][rows_columns])
 
 
-def write_colors(transaction: Transaction, objects: WorldObjects, data: WorldData, rgb: np.ndarray) -> None:
-    """Give the layers' points colors, (L, H, W, 3) uint8 sRGB; the photo's stay known."""
+def write_colors(
+    transaction: Transaction, objects: WorldObjects, data: WorldData, rgb: np.ndarray, window: Window
+) -> None:
+    """Give the layers' points in a window colors, (L, h, w, 3) uint8 sRGB; the photo's stay known."""
     to_working = compat.rec709_to_working()
+    first, last = ((window[0].start, window[1].start), (window[0].stop, window[1].stop))
     for part in objects.layers:
-        layer, at = part["wt_layer"], data.vertices[part["wt_layer"]]
+        rows, columns = data.vertices[part["wt_layer"]]
+        inside = (rows >= first[0]) & (rows < last[0]) & (columns >= first[1]) & (columns < last[1])
         if part.data.attributes.get(PHOTO) is None:
             _write(transaction, part.data, PHOTO, "INT", _packed(_photo(part.data)))
-        _write(transaction, part.data, COLOR, "FLOAT_COLOR", linear_rgba(rgb[layer][at], to_working))
+        colors = read_attribute(part.data, COLOR)
+        near = rgb[part["wt_layer"], rows[inside] - first[0], columns[inside] - first[1]]
+        colors[inside] = linear_rgba(near, to_working)
+        _write(transaction, part.data, COLOR, "FLOAT_COLOR", colors)
         part.data.update()
 
 
