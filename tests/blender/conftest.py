@@ -11,6 +11,7 @@ import pytest
 os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="world-tracing-test-")
 
 import bpy
+from toy_world import make_world
 
 MODULE = "bl_ext.user_default.world_tracing"
 
@@ -63,3 +64,37 @@ def errors(submodule):
 @pytest.fixture
 def settings(submodule):
     return submodule("worldtracing_addon.core.settings")
+
+
+@pytest.fixture
+def scene_modules(submodule):
+    """A namespace of the add-on's scene modules; `world` makes a toy world, and `make` builds one."""
+
+    class Modules:
+        api = submodule("worldtracing_addon.api")
+        build = submodule("worldtracing_addon.scene.build")
+        camera = submodule("worldtracing_addon.scene.camera")
+        compat = submodule("worldtracing_addon.compat")
+        errors = submodule("backend.worldtracing.errors")
+        layer_group = submodule("worldtracing_addon.scene.layer_group")
+        layers = submodule("worldtracing_addon.scene.layers")
+        points = submodule("worldtracing_addon.scene.points")
+        render = submodule("worldtracing_addon.scene.render")
+        worlds = submodule("worldtracing_addon.scene.worlds")
+
+        @staticmethod
+        def world(*size, **options):
+            return make_world(submodule("backend.worldtracing.world").LayeredWorld, *size, **options)
+
+        @classmethod
+        def make(cls, name="cat.png", photo=None, **options):
+            return cls.show(cls.world(**options), name, photo)
+
+        @classmethod
+        def show(cls, world, name="cat.png", photo=None):
+            """Build a given world in the current scene."""
+            return cls.build.build_world(
+                bpy.context.scene, world, name=name, photo=photo, source="/tmp/cat.safetensors"
+            )
+
+    return Modules

@@ -5,23 +5,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from toy_world import intrinsics, make_world
-
-
-@pytest.fixture
-def modules(submodule):
-    class Modules:
-        errors = submodule("backend.worldtracing.errors")
-        photo = submodule("worldtracing_addon.scene.photo")
-        pixels = submodule("backend.worldtracing.decoding.pixels")
-        engines = submodule("backend.worldtracing.engines.base")
-        tracing = submodule("backend.worldtracing.tracing")
-        build = submodule("worldtracing_addon.scene.build")
-        render = submodule("worldtracing_addon.scene.render")
-        worlds = submodule("worldtracing_addon.scene.worlds")
-        world_class = submodule("backend.worldtracing.world").LayeredWorld
-
-    return Modules
+from toy_world import intrinsics
 
 
 def rendered(path):
@@ -45,16 +29,16 @@ def psnr(picture, rgb, mask):
 
 @pytest.mark.parametrize(("display", "decibels"), [("Points", 27), ("Surface", 32)])
 @pytest.mark.parametrize("scale", [1.0, 4.0])
-def test_matched_render_reproduces_the_photo(modules, tmp_path, display, decibels, scale):
+def test_matched_render_reproduces_the_photo(scene_modules, tmp_path, display, decibels, scale):
     K = intrinsics(160, 120, fx=190, fy=170, cx=70, cy=66)
-    world = make_world(modules.world_class, 160, 120, K=K)
+    world = scene_modules.world(160, 120, K=K)
     scene = bpy.context.scene
-    objects = modules.build.build_world(scene, world, name="a", photo=None, source="")
+    objects = scene_modules.show(world, "a")
     objects.root.scale = (scale,) * 3
     objects.root.rotation_euler = (0.1, 0.2, 0.3)
-    modules.worlds.set_layer_inputs(objects, Display=display)
-    modules.render.match_photo(scene)
-    modules.render.cycles_still(scene)
+    scene_modules.worlds.set_layer_inputs(objects, Display=display)
+    scene_modules.render.match_photo(scene)
+    scene_modules.render.cycles_still(scene)
     picture = rendered(tmp_path / "render.png")
     mask = world.valid[0]
     assert picture.shape[:2] == mask.shape
@@ -68,38 +52,41 @@ PHOTO = Path(__file__).resolve().parents[2] / "examples" / "coffee.jpg"
 
 
 @pytest.mark.parametrize(("mode", "display"), [("object", "Points"), ("scene", "Surface")])
-def test_a_real_photo_is_reproduced(modules, tmp_path, mode, display):
+def test_a_real_photo_is_reproduced(scene_modules, submodule, tmp_path, mode, display):
     """The whole way of the pixels but for the worker's process, at the size that was traced."""
-    photo = modules.photo.load_image(PHOTO)
-    rgb, alpha = modules.photo.read_pixels(photo).to_photo()
-    handoff = modules.pixels.save_pixels(tmp_path / "photo.safetensors", rgb, alpha)
-    request = modules.tracing.TraceRequest(handoff, mode=mode, name=photo.name)
-    world = modules.tracing.trace_photo(request, modules.engines.create_engine(request.engine))
+    photos, tracing = submodule("worldtracing_addon.scene.photo"), submodule("backend.worldtracing.tracing")
+    pixels = submodule("backend.worldtracing.decoding.pixels")
+    engines = submodule("backend.worldtracing.engines.base")
+    photo = photos.load_image(PHOTO)
+    rgb, alpha = photos.read_pixels(photo).to_photo()
+    handoff = pixels.save_pixels(tmp_path / "photo.safetensors", rgb, alpha)
+    request = tracing.TraceRequest(handoff, mode=mode, name=photo.name)
+    world = tracing.trace_photo(request, engines.create_engine(request.engine))
     scene = bpy.context.scene
-    objects = modules.build.build_world(scene, world, name=photo.name, photo=None, source="")
-    modules.worlds.set_layer_inputs(objects, Display=display)
-    modules.render.match_photo(scene)
-    modules.render.cycles_still(scene, samples=8)
+    objects = scene_modules.show(world, photo.name)
+    scene_modules.worlds.set_layer_inputs(objects, Display=display)
+    scene_modules.render.match_photo(scene)
+    scene_modules.render.cycles_still(scene, samples=8)
     assert psnr(rendered(tmp_path / "render.png"), world.rgb, world.valid[0]) >= 40
 
 
-def assert_reproduced(modules, path):
+def assert_reproduced(scene_modules, path):
     """Build a world in the current file as it is, and compare its render."""
-    world = make_world(modules.world_class, 96, 72)
+    world = scene_modules.world(96, 72)
     scene = bpy.context.scene
-    objects = modules.build.build_world(scene, world, name="a", photo=None, source="")
-    modules.worlds.set_layer_inputs(objects, Display="Surface")
-    modules.render.match_photo(scene)
-    modules.render.cycles_still(scene)
+    objects = scene_modules.show(world, "a")
+    scene_modules.worlds.set_layer_inputs(objects, Display="Surface")
+    scene_modules.render.match_photo(scene)
+    scene_modules.render.cycles_still(scene)
     assert psnr(rendered(path), world.rgb, world.valid[0]) >= 32
 
 
 @pytest.mark.skipif(bpy.app.version < (4, 3, 0), reason="4.2 has no white balance")
-def test_white_balance_does_not_tint_the_photo(modules, tmp_path):
+def test_white_balance_does_not_tint_the_photo(scene_modules, tmp_path):
     view = bpy.context.scene.view_settings
     view.use_white_balance, view.white_balance_temperature = True, 3000
-    assert_reproduced(modules, tmp_path / "render.png")
-    modules.render.restore_view(bpy.context.scene)
+    assert_reproduced(scene_modules, tmp_path / "render.png")
+    scene_modules.render.restore_view(bpy.context.scene)
     assert view.use_white_balance
 
 
@@ -113,23 +100,24 @@ def working_space():
 
 @pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="before 5.0 there is one working space")
 @pytest.mark.parametrize("name", ["Linear Rec.2020", "ACEScg"])
-def test_wide_working_spaces_reproduce_the_photo(modules, working_space, tmp_path, name):
+def test_wide_working_spaces_reproduce_the_photo(scene_modules, working_space, tmp_path, name):
     working_space(name, convert_colors=False)
-    assert_reproduced(modules, tmp_path / "render.png")
+    assert_reproduced(scene_modules, tmp_path / "render.png")
 
 
 @pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="before 5.0 there is one working space")
-def test_float_pictures_keep_their_colors_in_wide_working_spaces(modules, working_space, tmp_path):
+def test_float_pictures_keep_their_colors_in_wide_working_spaces(submodule, working_space, tmp_path):
+    photos = submodule("worldtracing_addon.scene.photo")
     picture = bpy.data.images.new("picture", 32, 32, float_buffer=True)
     picture.pixels.foreach_set(np.tile(np.float32([0.8, 0.1, 0.02, 1]), 32 * 32))
     picture.filepath_raw, picture.file_format = str(tmp_path / "picture.exr"), "OPEN_EXR"
     picture.save()
-    before = modules.photo.read_pixels(modules.photo.load_image(tmp_path / "picture.exr")).to_photo()[0]
+    before = photos.read_pixels(photos.load_image(tmp_path / "picture.exr")).to_photo()[0]
     bpy.data.batch_remove(bpy.data.images)
     working_space("Linear Rec.2020", convert_colors=False)
-    image = modules.photo.load_image(tmp_path / "picture.exr")
+    image = photos.load_image(tmp_path / "picture.exr")
     assert abs(image.pixels[0] - 0.8) > 0.1  # Blender holds it in the wide space
-    after = modules.photo.read_pixels(image).to_photo()[0]
+    after = photos.read_pixels(image).to_photo()[0]
     assert np.abs(after.astype(int) - before).max() <= 1
 
 
@@ -158,57 +146,57 @@ def own_settings():
     return settings(scene)
 
 
-def test_match_photo_is_needed_and_undone(modules, own_settings):
+def test_match_photo_is_needed_and_undone(scene_modules, own_settings):
     scene = bpy.context.scene
-    assert not modules.render.matches_photo(scene)
-    modules.render.match_photo(scene)
-    modules.render.match_photo(scene)  # a second call must not forget what was before the first
-    assert modules.render.matches_photo(scene)
+    assert not scene_modules.render.matches_photo(scene)
+    scene_modules.render.match_photo(scene)
+    scene_modules.render.match_photo(scene)  # a second call must not forget what was before the first
+    assert scene_modules.render.matches_photo(scene)
     assert scene.view_settings.view_transform == "Standard" and scene.render.film_transparent
-    modules.render.restore_view(scene)
-    assert settings(scene) == own_settings and not modules.render.matches_photo(scene)
+    scene_modules.render.restore_view(scene)
+    assert settings(scene) == own_settings and not scene_modules.render.matches_photo(scene)
 
 
 @pytest.mark.parametrize(
     ("group", "name"),
     [("_VIEW", "view_transform"), ("_VIEW", "look"), ("_CYCLES", "pixel_filter_type")],
 )
-def test_match_photo_changes_all_or_nothing(modules, own_settings, monkeypatch, group, name):
+def test_match_photo_changes_all_or_nothing(scene_modules, own_settings, monkeypatch, group, name):
     scene = bpy.context.scene
-    monkeypatch.setitem(getattr(modules.render, group), name, "not in this Blender")
-    with pytest.raises(modules.errors.WorldTracingError) as caught:
-        modules.render.match_photo(scene)
+    monkeypatch.setitem(getattr(scene_modules.render, group), name, "not in this Blender")
+    with pytest.raises(scene_modules.errors.WorldTracingError) as caught:
+        scene_modules.render.match_photo(scene)
     assert caught.value.code == "WT-SCENE-VIEW" and caught.value.fix
-    assert settings(scene) == own_settings and not modules.render.matches_photo(scene)
+    assert settings(scene) == own_settings and not scene_modules.render.matches_photo(scene)
 
 
-def test_match_photo_is_undone_after_cycles_came_back(modules, own_settings):
+def test_match_photo_is_undone_after_cycles_came_back(scene_modules, own_settings):
     scene = bpy.context.scene
     bpy.ops.preferences.addon_disable(module="cycles")
     try:
-        modules.build.build_world(scene, make_world(modules.world_class), name="a", photo=None, source="")
-        modules.render.match_photo(scene)
+        scene_modules.show(scene_modules.world(), "a")
+        scene_modules.render.match_photo(scene)
     finally:
         bpy.ops.preferences.addon_enable(module="cycles")
-    modules.render.restore_view(scene)
+    scene_modules.render.restore_view(scene)
     assert settings(scene) == own_settings
 
 
 @pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="before 5.0 a video is one of the file formats")
-def test_a_file_set_to_video_renders_stills(modules, tmp_path):
+def test_a_file_set_to_video_renders_stills(scene_modules, tmp_path):
     image = bpy.context.scene.render.image_settings
     image.media_type = "VIDEO"
-    assert_reproduced(modules, tmp_path / "render.png")
+    assert_reproduced(scene_modules, tmp_path / "render.png")
     assert image.file_format == "PNG"
 
 
-def test_lit_world_is_dark_without_a_light_and_bright_with_one(modules, tmp_path):
-    world = make_world(modules.world_class, 64, 48)
+def test_lit_world_is_dark_without_a_light_and_bright_with_one(scene_modules, tmp_path):
+    world = scene_modules.world(64, 48)
     scene = bpy.context.scene
-    objects = modules.build.build_world(scene, world, name="a", photo=None, source="")
-    modules.worlds.set_layer_inputs(objects, Display="Surface", Lit=True)
-    modules.render.match_photo(scene)
-    modules.render.cycles_still(scene)
+    objects = scene_modules.show(world, "a")
+    scene_modules.worlds.set_layer_inputs(objects, Display="Surface", Lit=True)
+    scene_modules.render.match_photo(scene)
+    scene_modules.render.cycles_still(scene)
     mask = world.valid[0]
     assert rendered(tmp_path / "dark.png")[mask][:, :3].max() < 0.02
     sun = bpy.data.objects.new("sun", bpy.data.lights.new("sun", "SUN"))

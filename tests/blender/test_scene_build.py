@@ -1,52 +1,9 @@
-"""A world enters the scene wholly, once, or not at all."""
+"""A world enters the scene wholly and once, is saved, undone and removed."""
 
 import bpy
 import numpy as np
 import pytest
-from toy_world import make_world
-
-
-@pytest.fixture
-def scene_modules(submodule):
-    """A namespace of the add-on's scene modules, and `world` to make one."""
-
-    class Modules:
-        build = submodule("worldtracing_addon.scene.build")
-        camera = submodule("worldtracing_addon.scene.camera")
-        layer_group = submodule("worldtracing_addon.scene.layer_group")
-        layers = submodule("worldtracing_addon.scene.layers")
-        points = submodule("worldtracing_addon.scene.points")
-        worlds = submodule("worldtracing_addon.scene.worlds")
-        compat = submodule("worldtracing_addon.compat")
-        errors = submodule("backend.worldtracing.errors")
-
-        @staticmethod
-        def world(**options):
-            return make_world(submodule("backend.worldtracing.world").LayeredWorld, **options)
-
-        @classmethod
-        def make(cls, name="cat.png", photo=None, **options):
-            world = cls.world(**options)
-            return cls.build.build_world(
-                bpy.context.scene, world, name=name, photo=photo, source="/tmp/cat.safetensors"
-            )
-
-    return Modules
-
-
-def census():
-    """How many data-blocks of each kind the file holds."""
-    kinds = ("collections", "objects", "meshes", "cameras", "images", "materials", "node_groups")
-    return {kind: len(getattr(bpy.data, kind)) for kind in kinds}
-
-
-def photo_file(folder, name="cat.png", size=(96, 72)):
-    folder.mkdir(exist_ok=True)
-    image = bpy.data.images.new("temporary", *size)
-    image.filepath_raw, image.file_format = str(folder / name), "PNG"
-    image.save()
-    bpy.data.images.remove(image)
-    return bpy.data.images.load(str(folder / name))
+from scene_help import census, photo_file
 
 
 def test_collections_and_parts(scene_modules):
@@ -122,92 +79,12 @@ def test_a_new_world_stands_on_the_ground(scene_modules):
     np.testing.assert_allclose(corners.min(0)[:2] + corners.max(0)[:2], 0, atol=1e-5)
 
 
-def test_retracing_updates_in_place(scene_modules, tmp_path):
-    photo = photo_file(tmp_path)
-    first = scene_modules.make(photo=photo)
-    first.root.location, first.root.scale = (1, 2, 3), (2, 2, 2)
-    guest = bpy.data.objects.new("my lamp", None)
-    first.sub_collection("objects").objects.link(guest)
-    scene_modules.worlds.set_layer_inputs(first, Display="Surface", Point_Radius=1.5, Lit=True, Color_Source="Depth")
-    before, counted = first.layers[0].data.name, census()
-
-    second = scene_modules.make(photo=photo, seed=3, layers=2)
-    assert second == first and census() == counted
-    assert second.layers[0].data.name != before
-    assert tuple(second.root.location) == (1, 2, 3) and tuple(second.root.scale) == (2, 2, 2)
-    assert second.root["wt_seed"] == "3"
-    assert guest.name in second.sub_collection("objects").objects
-    modifier = scene_modules.worlds.layer_modifier(second.layers[1])
-    kept = {n: scene_modules.compat.get_modifier_input(modifier, n) for n in ("Display", "Point Radius", "Lit")}
-    assert kept == {"Display": "Surface", "Point Radius": 1.5, "Lit": True}
-    assert scene_modules.compat.get_modifier_input(modifier, "Color Source") == "Depth"
-
-
-def test_retracing_follows_another_number_of_layers_and_size(scene_modules):
-    objects = scene_modules.make(layers=4)
-    scene_modules.worlds.set_layer_inputs(objects, Display="Surface")
-    scene_modules.make(layers=1)
-    assert [part["wt_layer"] for part in objects.layers] == [0]
-    scene_modules.make(layers=3, width=64, height=80)
-    assert [part["wt_layer"] for part in objects.layers] == [0, 1, 2]
-    for part in objects.layers:
-        modifier = scene_modules.worlds.layer_modifier(part)
-        assert scene_modules.compat.get_modifier_input(modifier, "Width") == 64
-        assert scene_modules.compat.get_modifier_input(modifier, "Display") == "Surface"
-    assert tuple(objects.camera["wt_frame"]) == (64, 80)
-
-
-def test_retracing_restores_what_the_artist_deleted(scene_modules):
-    objects = scene_modules.make()
-    for part in (objects.camera, objects.layers[1]):
-        bpy.data.objects.remove(part)
-    bpy.data.collections.remove(objects.sub_collection("objects"))
-    objects.layers[0].modifiers.clear()
-    assert scene_modules.make() == objects
-    assert objects.camera and len(objects.layers) == 2 and objects.sub_collection("objects")
-    assert all(scene_modules.worlds.layer_modifier(part) for part in objects.layers)
-
-
-def test_the_same_file_name_from_two_folders_is_two_worlds(scene_modules, tmp_path):
-    photos = [photo_file(tmp_path / folder) for folder in ("one", "two")]
-    first, second = (scene_modules.make(photo=photo) for photo in photos)
-    assert first != second and first.name != second.name
-    assert len(scene_modules.worlds.worlds(bpy.context.scene)) == 2
-    assert scene_modules.make(photo=photos[1]) == second
-
-
 def test_worlds_share_group_and_materials(scene_modules):
     scene_modules.make(name="a")
     shared = census()
     scene_modules.make(name="b")
     now = census()
     assert (now["node_groups"], now["materials"]) == (shared["node_groups"], shared["materials"]) == (2, 2)
-
-
-@pytest.mark.parametrize("name", ["Katze im Schnee.png", "猫" * 40, "x" * 200, "a/b\nc", ""])
-def test_any_name_works_and_is_found_again(scene_modules, name):
-    objects = scene_modules.make(name=name)
-    assert objects.root["wt_name"] == name
-    assert objects.camera.name.endswith(" Camera") and objects.layers[1].name.endswith(" L2")
-    counted = census()
-    assert scene_modules.make(name=name) == objects and census() == counted
-
-
-def test_renamed_and_moved_parts_are_still_found(scene_modules):
-    objects = scene_modules.make()
-    objects.collection.name, objects.layers[0].name = "something else", "renamed"
-    part = objects.layers[0]
-    bpy.context.scene.collection.objects.link(part)
-    objects.sub_collection("layers").objects.unlink(part)
-    assert scene_modules.make() == objects and len(objects.layers) == 2
-
-
-def test_a_renamed_scene_still_has_its_world(scene_modules):
-    objects = scene_modules.make()
-    bpy.context.scene.name = "shot 12"
-    bpy.data.scenes.new("Scene")
-    assert objects.scene == bpy.context.scene and objects.root and len(objects.layers) == 2
-    assert scene_modules.make() == objects
 
 
 def test_a_deleted_scene_leaves_no_world(scene_modules):
@@ -217,86 +94,6 @@ def test_a_deleted_scene_leaves_no_world(scene_modules):
     bpy.data.batch_remove([*bpy.data.objects, *bpy.data.collections])
     assert objects.scene is None and objects.root is None and objects.layers == []
     scene_modules.build.remove_world(objects)
-
-
-@pytest.mark.parametrize("case", ["in memory", "not in memory", "retrace"])
-def test_a_photo_that_was_moved_away_is_replaced_by_the_traced_pixels(scene_modules, tmp_path, case):
-    photo, warnings = photo_file(tmp_path, size=(192, 144)), []
-    options = {"name": "cat.png", "photo": photo, "source": "", "warn": warnings.append}
-    scene, world = bpy.context.scene, scene_modules.world()
-    if case == "in memory":
-        assert photo.pixels[0] == 0
-    elif case == "retrace":
-        first = scene_modules.build.build_world(scene, world, **options)
-        photo.unpack(method="REMOVE")
-    (tmp_path / "cat.png").unlink()
-    objects = scene_modules.build.build_world(scene, world, **options)
-    assert [warning.code for warning in warnings] == ["WT-SCENE-PHOTO-GONE"]
-    background = objects.camera.data.background_images[0].image
-    assert background != photo and background.packed_file
-    assert tuple(background.size) == tuple(objects.camera["wt_frame"]) == (96, 72)
-    assert case != "retrace" or objects == first
-
-
-def test_paint_that_was_not_saved_survives_a_failed_build(scene_modules, monkeypatch, tmp_path):
-    photo = photo_file(tmp_path)
-    paint = np.tile(np.float32([1, 0, 0, 1]), 96 * 72)
-    photo.pixels.foreach_set(paint)
-    monkeypatch.setattr(scene_modules.build, "match_camera", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        scene_modules.make(photo=photo)
-    assert photo.packed_file or photo.is_dirty  # else it is only in memory, and Blender would drop it without asking
-    np.testing.assert_array_equal(np.array(photo.pixels), paint)
-
-
-FAILURES = [
-    ("points", "linear_rgba"),
-    ("build", "image_from_rgb"),
-    ("layers", "ensure_group"),
-    ("layer_group", "surface_branch"),
-    ("build", "match_camera"),
-    ("build", "look_through"),
-]
-
-
-@pytest.mark.parametrize(("module", "function"), FAILURES)
-def test_a_failing_build_leaves_nothing_behind(scene_modules, monkeypatch, module, function):
-    def fail(*_, **__):
-        raise MemoryError("no memory")
-
-    before, resolution = census(), bpy.context.scene.render.resolution_x
-    monkeypatch.setattr(getattr(scene_modules, module), function, fail)
-    with pytest.raises(MemoryError):
-        scene_modules.make()
-    assert census() == before and bpy.context.scene.render.resolution_x == resolution
-
-
-@pytest.mark.parametrize(("module", "function"), [f for f in FAILURES if f[1] != "surface_branch"])
-def test_a_failing_retrace_leaves_the_old_world(scene_modules, monkeypatch, module, function):
-    objects = scene_modules.make(layers=3)
-    before = census()
-    state = [
-        [(part.name, part.data.name, len(part.data.vertices)) for part in objects.layers],
-        objects.root["wt_seed"],
-        (objects.camera.data.name, objects.camera.data.lens, list(objects.camera["wt_frame"])),
-        (bpy.context.scene.render.resolution_x, bpy.context.scene.camera.name),
-    ]
-
-    def fail(*_, **__):
-        raise MemoryError("no memory")
-
-    monkeypatch.setattr(getattr(scene_modules, module), function, fail)
-    with pytest.raises(MemoryError):
-        scene_modules.make(layers=2, width=64, height=64, seed=9)
-    assert census() == before
-    assert state == [
-        [(part.name, part.data.name, len(part.data.vertices)) for part in objects.layers],
-        objects.root["wt_seed"],
-        (objects.camera.data.name, objects.camera.data.lens, list(objects.camera["wt_frame"])),
-        (bpy.context.scene.render.resolution_x, bpy.context.scene.camera.name),
-    ]
-    modifier = scene_modules.worlds.layer_modifier(objects.layers[0])
-    assert scene_modules.compat.get_modifier_input(modifier, "Width") == 96
 
 
 def test_removing_a_world_keeps_what_the_artist_added(scene_modules):
@@ -343,16 +140,6 @@ def test_removing_a_world_keeps_copies_and_collections_of_the_artist(scene_modul
     assert "wt_world" not in copy and len(copy.data.vertices) > 0
     scene_modules.build.remove_world(objects)  # nothing is left to do
     assert set(scene.objects) == {copy, lamp, chair}
-
-
-def test_retracing_leaves_copies_alone(scene_modules):
-    objects = scene_modules.make()
-    copy = objects.layers[0].copy()
-    copy.data = copy.data.copy()
-    objects.sub_collection("layers").objects.link(copy)
-    kept = copy.data.name
-    scene_modules.make(layers=1, width=64, height=64)
-    assert len(objects.layers) == 1 and copy not in objects.layers and copy.data.name == kept
 
 
 def test_a_group_of_another_version_is_replaced_and_keeps_its_values(scene_modules, monkeypatch):
