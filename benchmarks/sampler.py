@@ -49,24 +49,35 @@ SMALL = ModelConfig(
 @torch.inference_mode()
 def as_released(model: WTDiT, rgb: Tensor, mask: Tensor, seeds: Sequence[int], steps: int) -> None:
     """What the released sampler does, from a float32 `model`."""
-    device, config = rgb.device, model.config
-    lowered = contextlib.nullcontext
-    if device.type == "cuda":
-        lowered = lambda enabled=True: torch.autocast("cuda", torch.bfloat16, enabled=enabled)  # noqa: E731
+    device, config, head = rgb.device, model.config, model.net.latents_projection
+    on_gpu = device.type == "cuda"
+    whole = torch.autocast(device.type, torch.bfloat16, enabled=on_gpu)  # around all steps: weights are cast once
+    exact = torch.autocast(device.type, enabled=False)
     shape, valid, times = mask[:, None].shape, mask[:, None], time_grid(steps).to(device)
-    for seed in seeds:
-        generator = torch.Generator(device).manual_seed(seed)
-        x = initial_noise(generator, shape)
-        for i in range(steps):
-            filled = torch.where(valid, x, fill_noise(generator, shape, official=True))
-            with lowered():
+    with whole:
+        for seed in seeds:
+            generator = torch.Generator(device).manual_seed(seed)
+            x = initial_noise(generator, shape)
+            for i in range(steps):
+                filled = torch.where(valid, x, fill_noise(generator, shape, official=True))
                 conditioning = model.condition(rgb)
                 modulation = model.time_modulation(times[i])
                 tokens = model.decode(model.noise_tokens(filled, conditioning), modulation, conditioning).float()
-            head = model.net.latents_projection
-            patches = head(tokens, modulation.float(), conditioning.head_film, conditioning.head_rope)
-            z = unpatchify(patches.flatten(1, 2), config.patch, conditioning.grid).transpose(1, 2)
-            x = x - (times[i] - times[i + 1]) * flow_velocity(x, -z, times[i])
+                with exact, attention_in(torch.bfloat16 if on_gpu else torch.float32):
+                    patches = head(tokens, modulation.float(), conditioning.head_film, conditioning.head_rope)
+                z = unpatchify(patches.flatten(1, 2), config.patch, conditioning.grid).transpose(1, 2)
+                x = x - (times[i] - times[i + 1]) * flow_velocity(x, -z, times[i])
+
+
+@contextlib.contextmanager
+def attention_in(dtype: torch.dtype) -> Iterator[None]:
+    """Softmax(q kᵀ) v in a type of its own, as in the released head."""
+    plain = attention.attend
+    attention.attend = lambda q, k, v, kind: plain(q.to(dtype), k.to(dtype), v.to(dtype), kind).to(q.dtype)
+    try:
+        yield
+    finally:
+        attention.attend = plain
 
 
 @contextlib.contextmanager
@@ -229,7 +240,7 @@ def first_image(report: Report, name: str, model: WTDiT, conditioning: Condition
 def against_released(report: Report, config: ModelConfig, one: float, four: float) -> None:
     device = torch.device("cuda")
     rgb, mask = inputs(config, device)
-    model = random_model(config, FP32, device)
+    model = random_model(config, FP32, device).requires_grad_(True)  # or autocast would cast weights at every use
     slow = seconds(lambda: as_released(model, rgb, mask, [42], config.steps), device, 1)
     report.add(f"{config.name}: as released / ours, one seed", slow / one, "x", at_least=5)
     report.add(f"{config.name}: as released / ours, four seeds", 4 * slow / four, "x", at_least=5)
