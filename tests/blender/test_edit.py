@@ -214,6 +214,27 @@ def test_saved_and_opened_again_all_is_there(api, modules, build, tmp_path):
     assert layer_state(modules, world) == before
 
 
+def test_a_retrace_keeps_what_was_lifted(api, modules, build):
+    world, owners = build()
+    ball = lift(api, world, owners, room.BALL, "ball")
+    ball.location.x += 1
+    lifted = layer_state(modules, world)
+    assert build()[0] == world  # the same photo again
+    assert layer_state(modules, world) == lifted
+    api.put_back(world, ball)
+    assert not (modules.world_data.read_world(world).owner > 0).any()
+
+
+def test_a_retrace_of_another_size_leaves_a_copy(api, modules, build):
+    world, owners = build()
+    ball = lift(api, world, owners, room.BALL, "ball")
+    world.root["wt_size"] = [48, 48]  # as if the trace before had been smaller
+    build()
+    assert not api.lifted_objects(world) and ball.name in bpy.data.objects
+    assert modules.world_data.read_world(world).remaining.sum() == (owners >= 0).sum()
+    assert [item["wt_kind"] for item in world.items] == ["copy"]
+
+
 def test_removed_objects_know_their_place_in_a_file_that_is_opened_again(api, build, tmp_path):
     world, owners = build()
     ball = lift(api, world, owners, room.BALL, "ball")

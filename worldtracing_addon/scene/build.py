@@ -18,6 +18,7 @@ from ..core.names import fit_name
 from .camera import TRACED_PICTURE, look_through, match_camera
 from .layer_group import DISPLAYS
 from .layers import update_layers
+from .lifted_retrace import keep_lifted
 from .merged import follow_retrace
 from .parts import discard_object, new_collection, new_object
 from .photo import image_from_rgb, photo_id
@@ -98,9 +99,11 @@ def build_world(
             if options.on_ground:
                 place = ground_location(scene, *bounds.corners, frame.reach(bounds.forward[1]))
             root = _new_root(transaction, objects, name, place)
+        size_before = list(root.get("wt_size", ()))
         transaction.set_properties(root, **_properties(world, name, source))
         inputs = _layer_inputs(world, frame, bounds)
         update_layers(transaction, objects, root, meshes, inputs, options.display)
+        keep_lifted(transaction, objects, size_before)
         follow_retrace(transaction, objects, meshes, inputs)
         camera = _ensure_camera(transaction, objects, root, name)
         match_camera(transaction, camera, frame, bounds.forward, background)

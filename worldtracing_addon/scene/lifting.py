@@ -106,7 +106,7 @@ def lift_object(
         lifted[NUMBER], lifted[UP] = number, up.tolist()
         if filled.valid.any():
             _add_fill(transaction, objects, lifted, filled, window)
-        _write(transaction, objects, replace(data, owner=owner), segmentation.planes, window)
+        write_ownership(transaction, objects, replace(data, owner=owner), segmentation.planes, window)
     _renew_merged(objects)
     return lifted
 
@@ -164,10 +164,10 @@ def _give_back(transaction: Transaction, objects: WorldObjects, data: WorldData,
         return
     owner = np.where(taken, 0, data.owner).astype(np.int32)
     planes = segmentation_of(objects, data).planes if owner.any() else ()
-    _write(transaction, objects, replace(data, owner=owner), planes, window_around(taken.any(0)))
+    write_ownership(transaction, objects, replace(data, owner=owner), planes, window_around(taken.any(0)))
 
 
-def _write(
+def write_ownership(
     transaction: Transaction, objects: WorldObjects, data: WorldData, planes: Sequence[Plane], window: Window
 ) -> None:
     """Bring the layers up to date with `data.owner`: who has which point, and the colors of what was hidden there."""

@@ -1,0 +1,48 @@
+"""What becomes of lifted objects when their photo is traced again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .attributes import read_attribute
+from .lifting import write_ownership
+from .objects import COPY, FILLED, LIFTED, NUMBER, lifted_objects, shown_objects
+from .parts import discard_object
+from .points import LAYER, PIXEL
+from .segmentation import segmentation_of
+from .transaction import Transaction
+from .world_data import read_world, window_around
+from .worlds import KIND, WorldObjects
+
+
+def keep_lifted(transaction: Transaction, objects: WorldObjects, size_before: Sequence[int]) -> None:
+    """After the layers were built anew: lifted objects stay as they are, and the new layers leave out their pixels.
+
+    In a trace of another size no point is where it was: objects then become copies, and the layers are whole again.
+
+    Args:
+        size_before: (width, height) of the trace that objects were lifted from.
+    """
+    lifted = lifted_objects(objects)
+    if not lifted:
+        return
+    if list(size_before) != list(objects.root["wt_size"]):
+        for item in shown_objects(objects):
+            if item[KIND] == FILLED:
+                discard_object(transaction, item)
+            elif item[KIND] == LIFTED:
+                transaction.set_properties(item, **{KIND: COPY})
+        return
+    data = read_world(objects)
+    owner = np.zeros_like(data.owner)
+    for item in lifted:
+        layer, pixels = read_attribute(item.data, LAYER), np.floor(read_attribute(item.data, PIXEL)).astype(int)
+        known = layer < len(owner)
+        owner[layer[known], pixels[known, 1], pixels[known, 0]] = item[NUMBER]
+    owner[~data.world.valid] = 0
+    if owner.any():
+        planes = segmentation_of(objects, data).planes
+        write_ownership(transaction, objects, replace(data, owner=owner), planes, window_around((owner > 0).any(0)))
