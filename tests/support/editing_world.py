@@ -28,7 +28,7 @@ SPHERES = {BALL: ((0.75, 1.0, 2.2), 0.4)}
 
 
 def room(objects=(BALL, CRATE, TABLE, CUP)):
-    """The world, (6, H, W), and its owners, -1 where there is no point; the ball stands before the crate."""
+    """The world of up to six layers and its owners (L, H, W), -1 where no point is; the ball stands before the crate."""
     rays = CAMERA.rays().reshape(-1, 3).astype(np.float64) @ TO_LEVEL.T
     hits = []  # (depth, owner) per surface, depth inf where it is missed
     for owner in objects:
@@ -46,7 +46,7 @@ def room(objects=(BALL, CRATE, TABLE, CUP)):
     depth = np.stack([one for one, _ in hits])
     owner = np.stack([np.full(SIZE**2, one) for _, one in hits])
     order = np.argsort(depth, 0, kind="stable")[:6]
-    depth = np.take_along_axis(depth, order, 0).reshape(6, SIZE, SIZE)
+    depth = np.take_along_axis(depth, order, 0).reshape(-1, SIZE, SIZE)
     owners = np.where(np.isfinite(depth), np.take_along_axis(owner, order, 0).reshape(depth.shape), -1)
     valid = owners >= 0
     points = (CAMERA.rays() * np.where(valid, depth, 0)[..., None]).astype(np.float32)

@@ -35,13 +35,15 @@ def choose(world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segment
     first_support = len(segmentation.names) + 1
     positive = [prompt for prompt in prompts if isinstance(prompt, Box) or prompt.positive]
     negative = [prompt for prompt in prompts if prompt not in positive]
+    both = positive, negative
     wanted = set().union(*(_meant(prompt, regions, first_support) for prompt in positive))
     unwanted = set().union(*(_meant(prompt, regions, first_support) for prompt in negative))
     mask = np.isin(regions, list(wanted - unwanted))
-    outside = _drawn(negative, regions.shape)
+    inside, outside = (_drawn([mark for mark in marks if not isinstance(mark, Box)], regions.shape) for marks in both)
     for label in wanted & unwanted:
         region = regions == label
-        mask |= divide(world.rgb, region, _drawn(positive, regions.shape) & region, outside & region)
+        if (inside & region).any():
+            mask |= divide(world.rgb, region, inside & region, outside & region)
     if not mask.any():
         raise WorldTracingError(
             "WT-SCENE-PROMPT",

@@ -1,0 +1,171 @@
+"""Objects are told apart, and prompts find the one that is meant."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from editing_world import BALL, CRATE, CUP, FLOOR, SIZE, TABLE, room
+
+from worldtracing.editing import Box, Click, Stroke, merge, pixels_of, refine, rename, segment, select, split
+from worldtracing.editing.base import SEGMENTERS
+from worldtracing.errors import WorldTracingError
+
+OBJECTS = {"ball": BALL, "crate": CRATE, "table": TABLE, "cup": CUP}
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return room()
+
+
+@pytest.fixture(scope="module")
+def segmentation(scene):
+    return segment(scene[0])
+
+
+def overlap(a, b):
+    return np.count_nonzero(a & b) / np.count_nonzero(a | b)
+
+
+def inner_pixel(mask):
+    """The (x, y) of a pixel well inside, with its eight neighbors where that is possible."""
+    rows, columns = np.nonzero(mask)
+    at = np.argmin(np.hypot(rows - np.median(rows), columns - np.median(columns)))
+    return columns[at] + 0.5, rows[at] + 0.5
+
+
+def extent(mask):
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+def test_every_object_is_one_segment(scene, segmentation):
+    _, owners = scene
+    assert len(segmentation.names) == 4
+    for owner in OBJECTS.values():
+        seen = owners[0] == owner
+        label = np.bincount(segmentation.labels[seen]).argmax()
+        assert label > 0
+        assert overlap(segmentation.mask(label), seen) > 0.85
+    assert (segmentation.labels[owners[0] == FLOOR] == 0).all()
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_one_click_or_one_box_or_one_stroke_selects_an_object(scene, segmentation, name):
+    world, owners = scene
+    seen = owners[0] == OBJECTS[name]
+    x, y = inner_pixel(seen)
+    assert overlap(select(world, [Click(x, y)], segmentation), seen) > 0.85
+    assert overlap(select(world, [Stroke(((x - 1, y), (x + 1, y)), 1.0)], segmentation), seen) > 0.85
+    if name != "table":  # the box around the table holds the cup too
+        assert overlap(select(world, [Box(*extent(seen))], segmentation), seen) > 0.85
+
+
+def test_a_box_around_several_things_means_all_of_them(scene, segmentation):
+    world, owners = scene
+    both = np.isin(owners[0], (TABLE, CUP))
+    assert overlap(select(world, [Box(*extent(both))], segmentation), both) > 0.9
+
+
+def test_a_click_on_the_floor_selects_the_floor(scene, segmentation):
+    world, owners = scene
+    assert overlap(select(world, [Click(SIZE / 2, SIZE - 3)], segmentation), owners[0] == FLOOR) > 0.95
+
+
+def test_a_negative_click_takes_a_region_away(scene, segmentation):
+    world, owners = scene
+    around = Box(*extent(np.isin(owners[0], (TABLE, CUP))))
+    on_cup = Click(*inner_pixel(owners[0] == CUP), positive=False)
+    left = select(world, [around, on_cup], segmentation)
+    assert np.count_nonzero(left & (owners[0] == TABLE)) > 0.95 * np.count_nonzero(owners[0] == TABLE)
+    assert np.count_nonzero(left & (owners[0] == CUP)) < 0.2 * np.count_nonzero(owners[0] == CUP)
+
+
+def test_a_region_is_divided_along_the_photos_edges_where_it_is_half_wanted(scene, segmentation):
+    world, owners = scene
+    labels = [np.bincount(segmentation.labels[owners[0] == owner]).argmax() for owner in (CRATE, BALL)]
+    fused = merge(segmentation, labels)
+    crate, ball = (inner_pixel(owners[0] == owner) for owner in (CRATE, BALL))
+    mask = select(world, [Click(*ball), Click(*crate, positive=False)], fused)
+    assert overlap(mask, owners[0] == BALL) > 0.9
+
+
+def test_prompts_that_point_at_nothing_say_so(scene, segmentation):
+    world, _ = scene
+    nothing = replace(segmentation, labels=np.zeros_like(segmentation.labels), names=(), support=None)
+    for prompts in ([Click(5, 5)], [Box(1, 1, 9, 9)], [Click(-40, 900)], [Click(5, 5, positive=False)]):
+        with pytest.raises(WorldTracingError) as error:
+            select(world, prompts, nothing)
+        assert error.value.code == "WT-SCENE-PROMPT"
+
+
+def test_picks_on_points_are_clicks_on_their_pixels(scene):
+    world, owners = scene
+    row, column = np.argwhere(owners[0] == BALL)[40]
+    assert pixels_of(world, world.points[0, row, column][None])[0] == pytest.approx([column + 0.5, row + 0.5])
+
+
+def test_segmenting_reports_progress_and_can_be_stopped(scene):
+    class StoppedError(Exception):
+        pass
+
+    def stop(stage, k, n):
+        if k == n - 1:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        segment(scene[0], stop)
+
+
+def test_an_unknown_segmenter_is_named(scene):
+    assert SEGMENTERS.names()[0] == "graph"
+    with pytest.raises(WorldTracingError, match="no segmenter called 'nobody'"):
+        segment(scene[0], segmenter="nobody")
+
+
+def test_merge_and_split_undo_each_other(segmentation):
+    merged = merge(segmentation, [2, 3])
+    assert merged.names == (segmentation.names[0], segmentation.names[1], segmentation.names[3])
+    assert np.array_equal(merged.mask(2), segmentation.mask(2) | segmentation.mask(3))
+    assert np.array_equal(merged.mask(3), segmentation.mask(4))
+    apart = split(merged, 2, segmentation.mask(3))
+    assert len(set(apart.names)) == 4
+    assert np.array_equal(apart.mask(4), segmentation.mask(3))
+    assert np.array_equal(apart.mask(2), segmentation.mask(2))
+
+
+def test_what_cannot_be_split_stays(segmentation):
+    assert split(segmentation, 1, segmentation.mask(1)) is segmentation
+    assert split(segmentation, 1, segmentation.mask(2)) is segmentation
+
+
+def test_background_can_be_made_an_object(segmentation):
+    patch = np.zeros_like(segmentation.labels, bool)
+    patch[-8:, :8] = True
+    made = split(segmentation, 0, patch)
+    assert np.array_equal(made.mask(5), patch)
+
+
+def test_names_are_found_and_never_twice(segmentation):
+    named = rename(rename(segmentation, 1, "Mug"), 2, "mug")
+    assert named.names[:2] == ("Mug", "mug 2")
+    assert named.label("MUG") == 1
+    assert named.label("spoon") == 0
+    assert rename(named, 1, "Mug").names == named.names
+
+
+@pytest.mark.parametrize("label", [0, -1, 5])
+def test_an_object_that_is_not_there_cannot_be_changed(segmentation, label):
+    for change in (lambda: rename(segmentation, label, "x"), lambda: merge(segmentation, [1, label])):
+        with pytest.raises(WorldTracingError) as error:
+            change()
+        assert error.value.code == "WT-SCENE-LABEL"
+
+
+def test_refining_moves_a_shifted_outline_back_to_the_edge(scene):
+    world, owners = scene
+    ball = owners[0] == BALL
+    shifted = np.roll(ball, (2, -2), (0, 1))
+    assert overlap(refine(world.rgb, shifted), ball) > 0.97 > overlap(shifted, ball)
+    nothing = np.zeros_like(ball)
+    assert not refine(world.rgb, nothing).any()
