@@ -6,6 +6,7 @@ alone, once Blender allows online access.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,13 +23,24 @@ from .core.tasks import Task, TaskState
 
 __all__ = ["backend_state", "plan_backend", "remove_backend", "set_up_backend"]
 
+SHOWN_SECONDS = 1.0
+
 _plan: BackendPlan | None = None
 _repair = False
+_shown = (float("-inf"), BackendState("absent"))  # when it was looked at, and what was seen
 
 
 def backend_state() -> BackendState:
     """Whether there is a backend environment, and which Python runs it."""
     return preferences.backend_folder().state()
+
+
+def shown_state() -> BackendState:
+    """`backend_state` as of the last second, for drawing, which may happen at every movement of the mouse."""
+    global _shown
+    if time.monotonic() - _shown[0] > SHOWN_SECONDS:
+        _shown = (time.monotonic(), backend_state())
+    return _shown[1]
 
 
 def folder() -> Path:

@@ -88,6 +88,8 @@ def context():
 
 def drawn(submodule, preferences):
     layout = Layout()
+    backend = submodule("worldtracing_addon.backend")
+    backend._shown = (float("-inf"), None)  # as a second later
     submodule("worldtracing_addon.ui.preferences").draw_preferences(layout, preferences, context())
     return layout.texts
 

@@ -37,7 +37,7 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_permissions_have_reasons_that_a_dialog_can_show():
-    assert set(MANIFEST["permissions"]) == {"files", "network"}
+    assert set(MANIFEST["permissions"]) == {"files", "network", "clipboard"}
     for reason in MANIFEST["permissions"].values():
         assert 0 < len(reason) <= 64 and reason[-1].isalnum()
 

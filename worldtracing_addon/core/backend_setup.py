@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 from ...backend.worldtracing.errors import WorldTracingError
 from .backend_folder import BackendFolder
 from .backend_plan import BackendPlan, index_arguments
-from .pip_output import Downloads, is_network_failure, pip_error
+from .pip_output import Downloads, disk_full, is_network_failure, pip_error
 from .tasks import Task
 
 BACKOFF_SECONDS = (3.0, 15.0, 60.0)
 """Between attempts while the network fails; pip itself tries again within each."""
 
 GIGABYTE = 10**9
+VENV_BYTES = 30_000_000
+"""What an empty environment takes."""
 INSTALLING = "Choosing packages"
 PIP_PROGRESS = (24, 1)
 """The first pip that can say how far a download is."""
@@ -102,9 +104,15 @@ class BackendSetup(Task):
         except OSError as error:
             raise _no_venv(self._plan.python, str(error)) from error
         if code != 0 or not folder.python.is_file():
-            lacking = any("ensurepip" in line for line in said)  # as in Debian's Python, until its package is installed
-            last = next((line for line in reversed(said) if line.strip()), "no message")
-            raise _no_venv(self._plan.python, "it has no module ensurepip" if lacking else last)
+            raise self._venv_failure(said)
+
+    def _venv_failure(self, said: Sequence[str]) -> WorldTracingError:
+        """Python's own words seldom tell what was wrong."""
+        if shutil.disk_usage(self._folder.folder).free < VENV_BYTES:
+            return disk_full()
+        if any("ensurepip is not" in line for line in said):  # Debian's Python, until its package is installed
+            return _no_venv(self._plan.python, "it has no module ensurepip")
+        return _no_venv(self._plan.python, next((line for line in reversed(said) if line.strip()), "no message"))
 
     def _pip_version(self) -> tuple[int, int] | None:
         """Of the environment's pip; None where it does not run."""

@@ -80,11 +80,7 @@ def pip_error(lines: Sequence[str], source: str, offline: bool) -> WorldTracingE
     """
     text = "\n".join(lines)
     if _FULL.search(text):
-        return WorldTracingError(
-            "WT-IO-FULL",
-            "The disk became full while packages were installed.",
-            f"Free some space or choose another backend folder. {KEPT}",
-        )
+        return disk_full()
     if not offline and _PROXY.search(text):
         return WorldTracingError(
             "WT-NET-PROXY",
@@ -114,4 +110,12 @@ def pip_error(lines: Sequence[str], source: str, offline: bool) -> WorldTracingE
         "WT-ENV-INSTALL",
         f'The packages could not be installed; pip last said: "{said[:200]}".',
         "Repair the backend; if it happens again, report it with the diagnostics.",
+    )
+
+
+def disk_full() -> WorldTracingError:
+    return WorldTracingError(
+        "WT-IO-FULL",
+        "The disk became full while the backend was set up.",
+        f"Free some space or choose another backend folder. {KEPT}",
     )

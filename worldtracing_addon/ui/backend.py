@@ -29,7 +29,7 @@ class WT_PT_backend(SidebarPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        return background.task() is not None or backend.backend_state().status not in ("ready", "outdated")
+        return background.task() is not None or backend.shown_state().status not in ("ready", "outdated")
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -39,7 +39,7 @@ class WT_PT_backend(SidebarPanel, bpy.types.Panel):
 
 def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """The state of the backend and what can be done about it."""
-    state = backend.backend_state()
+    state = backend.shown_state()
     text, icon = _STATES[state.status]
     build = BUILDS.get(state.build)
     layout.label(text=f"{text} ({build.label})" if build and state.python else text, icon=icon)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import background, models
-from ..backend import backend_state
+from .. import backend, background, models
 from ..core.models import DOWNLOAD_GB, ModelState
 from .backend import draw_backend
 from .common import draw_text, split
@@ -36,7 +35,7 @@ def _draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, prefer
         split(body)
         for name in ("wheels_folder", "backend_folder", "set_up_python", "torch_build", "package_index", "torch_index"):
             body.prop(preferences, name)
-    checks = backend_state().checks
+    checks = backend.shown_state().checks
     if checks:
         header, body = layout.panel("WT_doctor", default_closed=True)
         header.label(text="What Works")
