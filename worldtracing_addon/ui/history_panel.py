@@ -14,7 +14,7 @@ class WT_UL_traces(bpy.types.UIList):
     def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property) -> None:
         row = layout.row()
         row.label(text=item.name, icon="IMAGE_DATA")
-        row.label(text=item.when)
+        row.label(text=item.when.partition("-")[2])  # without the year, for want of room
 
 
 class WT_PT_history(SidebarPanel, bpy.types.Panel):
