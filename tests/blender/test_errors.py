@@ -60,3 +60,12 @@ def test_a_file_that_does_not_tell_its_settings(api, errors, submodule, tmp_path
     bare = api.LayeredWorld(world.points, world.valid, world.rgb, world.K, world.scale)
     bare.save(tmp_path / "bare.safetensors")
     assert code_of(errors, api.use_settings, bpy.context.scene, tmp_path / "bare.safetensors") == "WT-SCENE-NO-SETTINGS"
+
+
+def test_a_still_that_is_too_small_for_blender(api, errors, tmp_path):
+    scene = bpy.context.scene
+    api.trace_world(disk_image()[0], output=tmp_path / "disk.safetensors")
+    scene.render.resolution_x = scene.render.resolution_y = 4
+    scene.render.resolution_percentage = 1
+    assert code_of(errors, api.render_still, scene, tmp_path / "still.png", samples=1) == "WT-SCENE-RENDER"
+    assert not list(tmp_path.glob("*still*"))

@@ -182,6 +182,12 @@ def test_a_full_disk_is_found_out_before(folder, wheels):
     assert error.code == "WT-IO-FULL" and "1000000.0 GB" in error.message
 
 
+def test_a_folder_that_is_too_deep_for_windows(folder, wheels, monkeypatch):
+    monkeypatch.setattr(type(folder.platform), "path_limit", lambda _: 60)  # of Windows it would be 260
+    error = failure(set_up(folder, Source(wheels=wheels)))
+    assert error.code == "WT-ENV-PATH" and folder.state().status == "absent"
+
+
 def test_a_cancel_ends_what_the_program_has_started(tmp_path):
     """As pip's own children; on POSIX the process group, on Windows the tree."""
     from world_tracing.worldtracing_addon.core.tasks import Task
