@@ -25,15 +25,35 @@ class WT_OT_add_rig(WorldOperator, bpy.types.Operator):
     bl_idname = "wt.add_rig"
     bl_label = "Add Camera Rig"
 
-    kind: bpy.props.EnumProperty(name="Rig", items=RIG_ITEMS)
+    kind: bpy.props.EnumProperty(name="Rig", description="How the camera moves", items=RIG_ITEMS)
     suggested: bpy.props.BoolProperty(
         name="Suggested Range", description="As far as the layers cover most of the view", default=True
     )
-    left: bpy.props.FloatProperty(name="Left", subtype="ANGLE", default=0.35, min=0, max=3.1416)
-    right: bpy.props.FloatProperty(name="Right", subtype="ANGLE", default=0.35, min=0, max=3.1416)
-    back: bpy.props.FloatProperty(name="Back", subtype="DISTANCE", default=0, min=0)
-    forward: bpy.props.FloatProperty(name="Forward", subtype="DISTANCE", default=0.5, min=0)
-    separation: bpy.props.FloatProperty(name="Eye Distance", subtype="DISTANCE", default=0.065, min=0)
+    left: bpy.props.FloatProperty(
+        name="Left",
+        description="How far to the left of the photo's camera",
+        subtype="ANGLE",
+        default=0.35,
+        min=0,
+        max=3.1416,
+    )
+    right: bpy.props.FloatProperty(
+        name="Right",
+        description="How far to the right of the photo's camera",
+        subtype="ANGLE",
+        default=0.35,
+        min=0,
+        max=3.1416,
+    )
+    back: bpy.props.FloatProperty(
+        name="Back", description="Where it begins, behind the photo's camera", subtype="DISTANCE", default=0, min=0
+    )
+    forward: bpy.props.FloatProperty(
+        name="Forward", description="Where it ends, before the photo's camera", subtype="DISTANCE", default=0.5, min=0
+    )
+    separation: bpy.props.FloatProperty(
+        name="Eye Distance", description="Between both cameras", subtype="DISTANCE", default=0.065, min=0
+    )
 
     def change(self, _context: bpy.types.Context, world: WorldObjects) -> None:
         options = api.RigOptions()
@@ -61,7 +81,7 @@ class WT_OT_fly_through(WorldOperator, bpy.types.Operator):
     bl_idname = "wt.fly_through"
     bl_label = "Fly-Through"
 
-    places: bpy.props.StringProperty(options={"HIDDEN"})  # "x y z, x y z", so that the step can be repeated
+    places: bpy.props.StringProperty(name="Points", description="Where to fly to: x y z, x y z", options={"HIDDEN"})
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         if context.window is None or context.space_data is None or context.space_data.type != "VIEW_3D":
@@ -109,7 +129,9 @@ class WT_OT_view_settings(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     engine: bpy.props.EnumProperty(
-        name="Engine", items=[*((name, name.title(), "") for name in ENGINES), ("BEFORE", "As Before", "")]
+        name="Engine",
+        description="What to render with",
+        items=[*((name, name.title(), "") for name in ENGINES), ("BEFORE", "As Before", "")],
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
