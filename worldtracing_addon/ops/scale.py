@@ -118,7 +118,6 @@ class WT_OT_set_scale(bpy.types.Operator):
 
     def draw(self, _context: bpy.types.Context) -> None:
         self.layout.use_property_split = True
-        self.layout.activate_init = True  # typing goes into the field at once
         self.layout.prop(self, "length")
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from math import cos, pi, sin
+
 import bpy
 from mathutils import Vector
 
 COLOR = (1.0, 0.55, 0.0, 1.0)
-POINT_PIXELS, LINE_PIXELS = 10.0, 2.0
+RING_PIXELS, LINE_PIXELS = 6.0, 2.0
+RING = [(RING_PIXELS * cos(k * pi / 8), RING_PIXELS * sin(k * pi / 8)) for k in range(17)]
 
 
 class LineOverlay:
-    """Two points and the line between them, in the scene; `remove` must be called at the end."""
+    """Rings around two points of the scene and the line between them; `remove` must be called at the end."""
 
     def __init__(self) -> None:
         self._points: list[Vector] = []
@@ -20,7 +23,7 @@ class LineOverlay:
         """Draw these points from now on; None leaves one out."""
         self._points = [point.copy() for point in (first, second) if point is not None]
         if self._handle is None:
-            self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (area,), "WINDOW", "POST_VIEW")
+            self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (area,), "WINDOW", "POST_PIXEL")
         area.tag_redraw()
 
     def remove(self, area: bpy.types.Area) -> None:
@@ -32,22 +35,20 @@ class LineOverlay:
 
     def _draw(self, area: bpy.types.Area) -> None:
         import gpu  # not there without a window
+        from bpy_extras.view3d_utils import location_3d_to_region_2d
         from gpu_extras.batch import batch_for_shader
 
-        if bpy.context.area != area or not self._points:
+        context = bpy.context
+        if context.area != area:
             return
-        points = [tuple(point) for point in self._points]
-        gpu.state.depth_test_set("NONE")
-        gpu.state.blend_set("ALPHA")
-        gpu.state.point_size_set(POINT_PIXELS)
-        shader = gpu.shader.from_builtin("POINT_UNIFORM_COLOR")
+        places = [location_3d_to_region_2d(context.region, context.region_data, point) for point in self._points]
+        places = [place for place in places if place is not None]  # behind the viewer
+        lines = [[(place.x + x, place.y + y, 0.0) for x, y in RING] for place in places]
+        lines.append([(place.x, place.y, 0.0) for place in places])
+        shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
         shader.uniform_float("color", COLOR)
-        batch_for_shader(shader, "POINTS", {"pos": points}).draw(shader)
-        if len(points) == 2:
-            shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
-            shader.uniform_float("color", COLOR)
-            shader.uniform_float("lineWidth", LINE_PIXELS)
-            shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-            batch_for_shader(shader, "LINES", {"pos": points}).draw(shader)
-        gpu.state.point_size_set(1)
-        gpu.state.blend_set("NONE")
+        shader.uniform_float("lineWidth", LINE_PIXELS)
+        shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
+        for line in lines:
+            if len(line) > 1:
+                batch_for_shader(shader, "LINE_STRIP", {"pos": line}).draw(shader)
