@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import compat
+from .kept_settings import Group, assign, current, known, restore
 
 SAVED = "wt_before_match_photo"
 FILTER_PIXELS = 0.5
@@ -37,13 +36,13 @@ def match_photo(scene: bpy.types.Scene) -> None:
         WorldTracingError: WT-SCENE-VIEW where Blender runs with color settings of another kind (an OpenColorIO
             configuration without the view transform "Standard").
     """
-    before = {group: {name: getattr(owner, name) for name in values} for group, owner, values in _settings(scene)}
+    before = current(_settings(scene))
     try:
         for _, owner, values in _settings(scene):
-            _assign(owner, values)
+            assign(owner, values)
     except TypeError as error:  # Blender's error for an unknown item of an enumeration
         for group, owner, _ in _settings(scene):
-            _assign(owner, before[group])
+            assign(owner, before[group])
         raise WorldTracingError(
             "WT-SCENE-VIEW",
             f"Blender's color settings cannot show the photo's own colors ({error}).",
@@ -55,14 +54,7 @@ def match_photo(scene: bpy.types.Scene) -> None:
 
 def restore_view(scene: bpy.types.Scene) -> None:
     """Set what `match_photo` changed back to what it was."""
-    if SAVED not in scene:
-        return
-    saved = scene[SAVED].to_dict()
-    for group, owner, values in _settings(scene):
-        kept = saved.get(group, {})  # by another version, or with Cycles off, less was kept
-        before = {name: kept[name] for name in values if name in kept}
-        _assign(owner, {name: bool(old) if isinstance(values[name], bool) else old for name, old in before.items()})
-    del scene[SAVED]
+    restore(scene, SAVED, _settings(scene))
 
 
 def matches_photo(scene: bpy.types.Scene) -> bool:
@@ -82,18 +74,9 @@ def cycles_still(scene: bpy.types.Scene, samples: int = 16) -> None:
     scene.render.image_settings.color_mode = "RGBA"
 
 
-def _settings(scene: bpy.types.Scene) -> list[tuple[str, Any, dict[str, Any]]]:
-    """(group, owner, values) of what Match Photo sets, as far as this Blender has it."""
+def _settings(scene: bpy.types.Scene) -> list[Group]:
+    """What Match Photo sets, as far as this Blender has it."""
     groups = [("view", scene.view_settings, _VIEW), ("render", scene.render, _RENDER)]
     if hasattr(scene, "cycles"):  # Cycles is an add-on and can be off
         groups.append(("cycles", scene.cycles, _CYCLES))
-    return [
-        (group, owner, {name: value for name, value in values.items() if hasattr(owner, name)})
-        for group, owner, values in groups
-    ]
-
-
-def _assign(owner: Any, values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        if getattr(owner, name) != value:  # what is unknown to this Blender can stay, but not be set
-            setattr(owner, name, value)
+    return known(groups)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import compat
+from .kept_settings import Group, assign, current, known, restore
 
 SAVED = "wt_before_view_settings"
 ENGINES = ("CYCLES", "EEVEE")
@@ -33,9 +32,9 @@ _RENDER = {"use_motion_blur": False}  # points are placed anew by nodes, and hav
 
 
 def use_view_settings(scene: bpy.types.Scene, engine: str) -> None:
-    """Render with Cycles or EEVEE, set so that points and surfaces come out clean and soon; `restore` undoes it.
+    """Render with Cycles or EEVEE, set so that points and surfaces come out clean and soon.
 
-    The settings before the first call are kept in the file.
+    The settings before the first call are kept in the file; `restore_view_settings` sets them back.
 
     Args:
         engine: one of `ENGINES`.
@@ -48,25 +47,16 @@ def use_view_settings(scene: bpy.types.Scene, engine: str) -> None:
             "WT-SCENE-CYCLES", "Cycles is switched off.", "Enable the add-on Cycles Render Engine in the preferences."
         )
     if SAVED not in scene:
-        scene[SAVED] = {
-            group: {name: getattr(owner, name) for name in values} for group, owner, values in _settings(scene)
-        }
+        scene[SAVED] = current(_settings(scene))
     scene.render.engine = "CYCLES" if engine == "CYCLES" else compat.eevee_engine()
     for group, owner, values in _settings(scene):
         if group != "engine":
-            _assign(owner, values)
+            assign(owner, values)
 
 
 def restore_view_settings(scene: bpy.types.Scene) -> None:
     """Set what `use_view_settings` changed back to what it was."""
-    if SAVED not in scene:
-        return
-    saved = scene[SAVED].to_dict()
-    for group, owner, values in _settings(scene):
-        kept = saved.get(group, {})  # by another version, or with Cycles off, less was kept
-        before = {name: kept[name] for name in values if name in kept}
-        _assign(owner, {name: bool(old) if isinstance(values[name], bool) else old for name, old in before.items()})
-    del scene[SAVED]
+    restore(scene, SAVED, _settings(scene))
 
 
 def has_view_settings(scene: bpy.types.Scene) -> bool:
@@ -74,8 +64,7 @@ def has_view_settings(scene: bpy.types.Scene) -> bool:
     return SAVED in scene
 
 
-def _settings(scene: bpy.types.Scene) -> list[tuple[str, Any, dict[str, Any]]]:
-    """(group, owner, values), as far as this Blender has them."""
+def _settings(scene: bpy.types.Scene) -> list[Group]:
     groups = [
         ("engine", scene.render, {"engine": ""}),
         ("render", scene.render, _RENDER),
@@ -83,13 +72,4 @@ def _settings(scene: bpy.types.Scene) -> list[tuple[str, Any, dict[str, Any]]]:
     ]
     if hasattr(scene, "cycles"):  # Cycles is an add-on and can be off
         groups.append(("cycles", scene.cycles, _CYCLES))
-    return [
-        (group, owner, {name: value for name, value in values.items() if hasattr(owner, name)})
-        for group, owner, values in groups
-    ]
-
-
-def _assign(owner: Any, values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        if getattr(owner, name) != value:
-            setattr(owner, name, value)
+    return known(groups)
