@@ -24,8 +24,8 @@ from worldtracing.data.mesh import Mesh
 from worldtracing.data.pool import mesh_files
 from worldtracing.data.raycast import RayCaster
 from worldtracing.evaluation.baselines import world_of
-from worldtracing.evaluation.metrics import cloud_scores
-from worldtracing.evaluation.protocol import engine_predict, protocol_views
+from worldtracing.evaluation.metrics import align, cloud_scores
+from worldtracing.evaluation.protocol import engine_predict, on_pixels, protocol_views
 from worldtracing.evaluation.views import POINTS, View
 from worldtracing.meshing.base import MeshOptions, create_generator
 from worldtracing.meshing.projection import sample
@@ -72,10 +72,13 @@ def judge(view: View, world: LayeredWorld) -> dict:
     """All figures of one view."""
     mesh, geometry, total = timed_mesh(world, MeshOptions())
     rng = np.random.default_rng(view.seed)
+    points, valid = on_pixels(world, view)
+    common = valid & (view.depth > 0)
+    aligned = align(points[common], (view.depth[..., None] * view.camera.rays())[common])
     points = world.points[world.valid]
     points = points[rng.choice(len(points), min(POINTS, len(points)), replace=False)]
-    own = cloud_scores(points, view.surface["all"])["cd"]
-    surface = Mesh.plain(mesh.vertices, mesh.faces).sample_surface(POINTS, rng)
+    own = cloud_scores(aligned(points), view.surface["all"])["cd"]
+    surface = aligned(Mesh.plain(mesh.vertices, mesh.faces).sample_surface(POINTS, rng))
     picture, hit = render(mesh, view.camera)
     error = ((picture - view.rgb.astype(np.float64)) ** 2)[view.mask].mean()
     return {

@@ -11,10 +11,10 @@ from ..regions import dilate, erode
 from .projection import FeatureView, Visibility, back_project
 from .raster import rasterize
 from .smoothing import vertex_normals
-from .symmetry import find_symmetries
+from .symmetry import NEAR, find_symmetries
 from .unwrap import Unwrapped
 
-TRUST = (0.1, 0.35)
+TRUST = (0.03, 0.15)
 """Cosines of the normal to the view from which, and at which wholly, the photo counts."""
 
 SPREAD_ROUNDS = 400
@@ -25,6 +25,9 @@ SOFTENING = 12
 
 MIRRORED = 0.85
 """How much of a mirrored color counts against the spread one, where the photo shows the mirrored place."""
+
+OUTLINE = (2, 1)
+"""Pixels along the outline that are not trusted, the first number that leaves half of the object."""
 
 STAGE = "Painting the texture"
 
@@ -65,10 +68,10 @@ def paint(
     baked = raster.face >= 0
     points, normals, color = (raster.interpolate(values[faces]) for values in (vertices, normals, spread))
     on_progress(STAGE, 2, 4)
+    slack = NEAR * float(np.ptp(vertices, axis=0).max())  # the two sides match about as well as this
     for plane in reversed(find_symmetries(vertices)):  # the best one last, over the others
-        mirrored, shown = photo.read(
-            plane.mirror(points), normals - 2 * (normals @ plane.normal)[:, None] * plane.normal
-        )
+        turned = normals - 2 * (normals @ plane.normal)[:, None] * plane.normal
+        mirrored, shown = photo.read(plane.mirror(points), turned, slack)
         color += (MIRRORED * shown)[:, None] * (mirrored - color)
     on_progress(STAGE, 3, 4)
     shot, trust = photo.read(points, normals)
@@ -83,9 +86,7 @@ class _Photo:
     """The photo as a source of colors for points, and how far to trust each."""
 
     def __init__(self, rgb: np.ndarray, mask: np.ndarray, camera: Camera, visibility: Visibility) -> None:
-        inner = erode(mask, 1)  # pixels on the outline mix object and background
-        inner = inner if inner.any() else mask
-        self._view = FeatureView(pull_push(rgb.astype(np.float32), inner), camera)
+        self._view = FeatureView(pull_push(rgb.astype(np.float32), _without_outline(mask)), camera)
         self._shown = dilate(mask, 1)
         self._visibility = visibility
 
@@ -93,16 +94,29 @@ class _Photo:
         """(N, 3) float32, 0 to 255: the pixels onto which points (N, 3) project, whatever hides them."""
         return back_project(points, [self._view])[0]
 
-    def read(self, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Colors (N, 3), and trust (N,) float32 from 0 to 1: whether a surface there is seen, and how squarely."""
-        direction = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
-        facing = -(direction * normals).sum(1) / np.maximum(np.linalg.norm(normals, axis=1), 1e-9)
+    def read(self, points: np.ndarray, normals: np.ndarray, slack: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Colors (N, 3), and trust (N,) float32 from 0 to 1: whether a surface there is seen, and how squarely.
+
+        Points may lie behind what is seen by `slack`, a distance.
+        """
+        distance = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
+        facing = -(points / distance * normals).sum(1) / np.maximum(np.linalg.norm(normals, axis=1), 1e-9)
         trust = np.clip((facing - TRUST[0]) / (TRUST[1] - TRUST[0]), 0, 1)
-        column, row = np.floor(self._view.camera.project(points)).astype(int).T
+        near = points * (1 - np.minimum(slack / distance, 0.5))
+        column, row = np.floor(self._view.camera.project(near)).astype(int).T
         inside = (row >= 0) & (row < self._shown.shape[0]) & (column >= 0) & (column < self._shown.shape[1])
         inside[inside] = self._shown[row[inside], column[inside]]
-        trust *= inside & self._visibility.sees(points) & self._visibility.sees_clearly(points)
+        trust *= inside & self._visibility.sees(near) & self._visibility.sees_clearly(near)
         return self.colors(points), trust.astype(np.float32)
+
+
+def _without_outline(mask: np.ndarray) -> np.ndarray:
+    """The mask without the pixels along its outline, which mix object and background; thin objects keep more."""
+    for radius in OUTLINE:
+        inner = erode(mask, radius)
+        if 2 * inner.sum() >= mask.sum():
+            return inner
+    return mask
 
 
 def _spread(faces: np.ndarray, colors: np.ndarray, trust: np.ndarray, fallback: np.ndarray) -> np.ndarray:

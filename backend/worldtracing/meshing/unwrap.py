@@ -14,7 +14,7 @@ from ..camera import Camera
 from .projection import Visibility
 from .topology import connected, face_neighbors
 
-FACING = 0.12
+FACING = 0.06
 """Faces whose normal has less than this cosine to the view are not seen well enough."""
 
 AXES = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.float32)
