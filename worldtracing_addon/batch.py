@@ -78,6 +78,7 @@ class Batch:
         self._scene_uid = scene.session_uid
         self._settings = settings
         self._trace: Trace | None = None
+        self._image_uid: int | None = None
         self._start()
 
     @property
@@ -128,6 +129,7 @@ class Batch:
             self._fail(inner.error)
         else:
             self.worlds.append(self._trace.world)
+            self._free_pixels()
             self._next()
         return self.state
 
@@ -139,6 +141,7 @@ class Batch:
         self.state = JobState(status="running", stage=self._say("reading"))
         try:
             image = load_image(path)
+            self._image_uid = image.session_uid
             self._trace = Trace(
                 image=image,
                 mask=None,
@@ -167,6 +170,12 @@ class Batch:
         self._index += 1
         if self._index == len(self._paths):
             self.state = JobState(status="done")
+
+    def _free_pixels(self) -> None:
+        """Let Blender forget the photo's pixels until it shows them: those of a whole folder would fill the memory."""
+        for image in bpy.data.images:
+            if image.session_uid == self._image_uid and not image.is_dirty:
+                image.buffers_free()
 
     def _hide_last(self) -> None:
         if self.worlds:

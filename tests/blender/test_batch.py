@@ -45,6 +45,9 @@ def test_a_folder_becomes_worlds_and_a_report(api, folder, quick):
     assert tuple(worlds[0].root.location) == pytest.approx(tuple(worlds[1].root.location)), "not beside what is hidden"
     assert bpy.context.scene.camera == worlds[1].camera
     assert "d.jpg" not in bpy.data.images
+    photo = bpy.data.images["a.png"]
+    assert not photo.has_data and photo.packed_file, "the pixels are read again when they are needed"
+    assert tuple(photo.size) == (64, 48)
 
 
 def test_another_world_is_shown_alone(api, folder, quick):
