@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from editing_world import BALL, CRATE, CUP, FLOOR, SIZE, TABLE, room
+from editing_world import BALL, CAMERA, CRATE, CUP, FLOOR, SIZE, TABLE, room
 
-from worldtracing.editing import Box, Click, Stroke, merge, pixels_of, refine, rename, segment, select, split
+from worldtracing.editing import Box, Click, Stroke, merge, part, pixels_of, refine, rename, segment, select, split
 from worldtracing.editing.base import SEGMENTERS
 from worldtracing.errors import WorldTracingError
+from worldtracing.world import LayeredWorld
 
 OBJECTS = {"ball": BALL, "crate": CRATE, "table": TABLE, "cup": CUP}
 
@@ -91,12 +92,33 @@ def test_a_region_is_divided_along_the_photos_edges_where_it_is_half_wanted(scen
 
 
 def test_prompts_that_point_at_nothing_say_so(scene, segmentation):
-    world, _ = scene
+    world, owners = scene
+    ball = part(world, np.broadcast_to(owners[0] == BALL, world.valid.shape))
     nothing = replace(segmentation, labels=np.zeros_like(segmentation.labels), names=(), support=None)
     for prompts in ([Click(5, 5)], [Box(1, 1, 9, 9)], [Click(-40, 900)], [Click(5, 5, positive=False)]):
         with pytest.raises(WorldTracingError) as error:
-            select(world, prompts, nothing)
+            select(ball, prompts, nothing)
         assert error.value.code == "WT-SCENE-PROMPT"
+
+
+@pytest.mark.parametrize("kind", ["click", "box", "stroke"])
+def test_the_photo_decides_where_the_geometry_does_not(scene, segmentation, kind):
+    world, owners = scene
+    ball = owners[0] == BALL
+    fused = merge(segmentation, range(1, 5))
+    everything = replace(fused, labels=np.where(owners[0] != FLOOR, 1, 0), support=None)
+    x, y = inner_pixel(ball)
+    prompt = {"click": Click(x, y), "box": Box(*extent(ball)), "stroke": Stroke(((x - 9, y), (x + 9, y)))}[kind]
+    assert overlap(select(world, [prompt], everything), ball) > 0.95
+
+
+def test_what_surrounds_everything_is_no_object(scene):
+    world, owners = scene
+    across = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    depth = (3 - across[:, None] ** 2 - across**2)[..., None]  # one round surface
+    soft = LayeredWorld((CAMERA.rays() * depth)[None], np.ones((1, SIZE, SIZE), bool), world.rgb, world.K, world.scale)
+    assert segment(soft).names == ()
+    assert overlap(select(soft, [Click(*inner_pixel(owners[0] == BALL))]), owners[0] == BALL) > 0.95
 
 
 def test_picks_on_points_are_clicks_on_their_pixels(scene):

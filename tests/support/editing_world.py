@@ -28,7 +28,7 @@ SPHERES = {BALL: ((0.75, 1.0, 2.2), 0.4)}
 
 
 def room(objects=(BALL, CRATE, TABLE, CUP)):
-    """The world of up to six layers and its owners (L, H, W), -1 where no point is; the ball stands before the crate."""
+    """A world of up to six layers and its owners (L, H, W), -1 for no point; the ball stands before the crate."""
     rays = CAMERA.rays().reshape(-1, 3).astype(np.float64) @ TO_LEVEL.T
     hits = []  # (depth, owner) per surface, depth inf where it is missed
     for owner in objects:

@@ -1,8 +1,8 @@
 """Colors for points that the photo does not show: backs of objects, and what stood behind others.
 
 A hidden point takes the color of the front of its own object on the same ray, as if the object were symmetric. Where
-another object is in front, it continues the colors of its own surface around the gap: those of its plane, or the
-nearest of its object. A pixel on an outline mixes two things' colors and takes those of its inner neighbors.
+another object is in front, it smoothly continues the colors of its own surface around the gap. A pixel on an outline
+mixes two things' colors and takes those of its inner neighbors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ..regions import dilate
 from ..world import LayeredWorld
 from .base import Plane, PointColors, part
-from .pull_push import nearest_known, pull_push
+from .pull_push import pull_push
 from .surfaces import take_apart
 
 OUTLINE = 1
@@ -51,9 +51,9 @@ def surface_colors(world: LayeredWorld, points: np.ndarray, planes: Sequence[Pla
     hidden &= support < 0
     for index in _largest(sheet[hidden & shown[sheet]]):
         same = hidden & (sheet == index)
-        _copy_nearest(rgb, picture, seen & (sheet[0] == index), same)
+        _continue(rgb, picture, seen & (sheet[0] == index), same)
         hidden &= ~same
-    _copy_nearest(rgb, picture, front if front.any() else seen, hidden)
+    _continue(rgb, picture, front if front.any() else seen, hidden)
     invented = points.copy()
     invented[0] = mixed & seen
     return PointColors(rgb, invented)
@@ -95,19 +95,12 @@ def _largest(labels: np.ndarray, most: int = 20) -> np.ndarray:
 
 def _continue(colors: np.ndarray, picture: np.ndarray, source: np.ndarray, wanted: np.ndarray) -> None:
     """Write a smooth continuation of the picture at `source` (H, W) to `colors` (L, H, W, 3) at `wanted` (L, H, W)."""
-    if source.any():
-        np.copyto(colors, to_bytes(pull_push(picture, source)), where=wanted[..., None])
-
-
-def _copy_nearest(colors: np.ndarray, picture: np.ndarray, source: np.ndarray, wanted: np.ndarray) -> None:
-    """Write the picture's color at the nearest `source` (H, W) to `colors` (L, H, W, 3) at `wanted` (L, H, W)."""
     if wanted.any() and source.any():
         rows, columns = (np.flatnonzero((source | wanted.any(0)).any(axis)) for axis in (1, 0))
         window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        cut = picture[window]
-        nearest = cut.reshape(-1, 3)[nearest_known(source[window])]
+        smooth = to_bytes(pull_push(picture[window], source[window]))
         inside = slice(None), *window
-        np.copyto(colors[inside], nearest, where=wanted[inside][..., None])
+        np.copyto(colors[inside], smooth, where=wanted[inside][..., None])
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:

@@ -11,10 +11,14 @@ from ..world import LayeredWorld
 from .base import Prompt, Segmentation, SegmenterInfo
 from .planes import find_planes
 from .prompts import choose
-from .surfaces import take_apart
+from .surfaces import Surfaces, take_apart
 
 SMALLEST = 0.0008
 """Share of the picture below which a region is no object."""
+
+
+LARGEST = 0.35
+"""Share of the picture above which a region that reaches three of its borders is background."""
 
 
 class GraphSegmenter:
@@ -32,11 +36,14 @@ class GraphSegmenter:
         planes = find_planes(world)
         on_progress("connecting surfaces", 1, 2)
         surfaces = take_apart(world, planes)
-        regions = surfaces.at_front(surfaces.sheet)
+        regions, order = _regions(surfaces)
+        if world.metadata.get("mode") != "object" and any(_is_background(regions == k) for k in order[:2]):
+            # Depth so soft that it joins all there is: planes in it are slices of something round.
+            planes = ()
+            surfaces = take_apart(world, planes)
+            regions, order = _regions(surfaces)
+            order = np.array([k for k in order if not _is_background(regions == k)], int)
         support = surfaces.at_front(surfaces.support)
-        sizes = np.bincount(regions[regions >= 0], minlength=surfaces.count)
-        order = np.argsort(-sizes, kind="stable")
-        order = order[sizes[order] >= SMALLEST * regions.size]
         number = np.zeros(surfaces.count + 1, np.int32)
         number[order] = np.arange(1, len(order) + 1)
         names = tuple(f"Object {k + 1}" for k in range(len(order)))
@@ -47,3 +54,17 @@ class GraphSegmenter:
     ) -> np.ndarray:
         """See `Segmenter.select`."""
         return choose(world, prompts, segmentation or self.segment(world))
+
+
+def _regions(surfaces: Surfaces) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) the sheet that is seen in each pixel, -1 for none; and those large enough for an object, largest first."""
+    regions = surfaces.at_front(surfaces.sheet)
+    sizes = np.bincount(regions[regions >= 0], minlength=surfaces.count)
+    order = np.argsort(-sizes, kind="stable")
+    return regions, order[sizes[order] >= SMALLEST * regions.size]
+
+
+def _is_background(region: np.ndarray) -> bool:
+    """Whether a region surrounds everything, as where a network's depth is soft and joins all there is."""
+    borders = [region[0].any(), region[-1].any(), region[:, 0].any(), region[:, -1].any()]
+    return np.count_nonzero(region) > LARGEST * region.size and sum(borders) >= 3

@@ -52,7 +52,7 @@ def lift(world: LayeredWorld, mask: np.ndarray, planes: Sequence[Plane] = ()) ->
     mask = mask & (surfaces.front >= 0)
     side = _sides_of_visible(surfaces, mask)
     _sides_of_hidden(world, surfaces, mask, side)
-    points = _hits_of_object(surfaces, mask, side)
+    points = _hits_of_object(world, surfaces, mask, side)
     support = surfaces.at_front(surfaces.support)
     for index in range(len(planes)):
         seen = support == index
@@ -97,8 +97,16 @@ def _sides_of_hidden(world: LayeredWorld, surfaces: Surfaces, mask: np.ndarray, 
         side[(side == UNKNOWN) & (votes[1] > 0)] = OTHER
 
 
-def _hits_of_object(surfaces: Surfaces, mask: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """(L, H, W) bool; of a divided sheet the object has the hidden hits behind the part of it that the mask covers."""
+def _hits_of_object(world: LayeredWorld, surfaces: Surfaces, mask: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """(L, H, W) bool; of a divided sheet the object has the hidden hits behind the part of it that the mask covers.
+
+    These may reach no deeper than the object is wide or high: a soft depth joins it to what is far behind.
+    """
     points = np.append(side == OBJECT, False)[surfaces.sheet]  # sheet -1 is no hit
     divided = np.append(side == BOTH, False)[surfaces.sheet]
-    return points | (divided & mask & (surfaces.at_front(surfaces.sheet) == surfaces.sheet))
+    if not divided.any() or not mask.any():
+        return points
+    seen, _ = front_points(world)
+    deepest = seen[..., 2] + np.ptp(seen[mask][:, :2], axis=0).max()
+    near = world.points[..., 2] <= deepest
+    return points | (divided & mask & near & (surfaces.at_front(surfaces.sheet) == surfaces.sheet))

@@ -76,7 +76,7 @@ def find_planes(world: LayeredWorld) -> tuple[Plane, ...]:
     levels, _ = _search(
         points, normals, left, rng, lambda plane: plane[:, :3] @ floor.normal > PARALLEL, MIN_TABLE_SHARE
     )
-    levels = [replace(plane, kind="table") for plane in levels if not _is_foot(plane, points, normals)]
+    levels = [replace(plane, kind="table") for plane in levels if _is_table(plane, points, normals)]
     planes = [*bounds, *levels]
     return tuple(sorted(planes, key=lambda plane: -plane.support)[:MAX_SUPPORTS])
 
@@ -194,17 +194,19 @@ def _refined(
     return plane, on
 
 
-def _is_foot(plane: Plane, points: np.ndarray, normals: np.ndarray) -> bool:
-    """Whether a small level plane carries more than itself: the foot of one thing rather than a table."""
-    if plane.support >= MIN_SHARE * len(points):
+def _is_table(plane: Plane, points: np.ndarray, normals: np.ndarray) -> bool:
+    """Whether a level plane is flat, and not the foot of one thing: a small plane that carries more than itself."""
+    if plane.tolerance >= TOLERANCE:  # a slice of something round
         return False
+    if plane.support >= MIN_SHARE * len(points):
+        return True
     on = points[_on(np.append(plane.normal, plane.offset), points, normals, plane.tolerance * points[:, 2])]
     heights = plane.heights(points)
     aside = points - on.mean(0)
     aside -= (aside @ plane.normal)[:, None] * plane.normal
     reach = 1.5 * np.percentile(np.linalg.norm(on - on.mean(0), axis=1), 95)
     above = (heights > 2 * plane.tolerance * points[:, 2]) & (np.linalg.norm(aside, axis=1) < reach)
-    return np.count_nonzero(above) > plane.support
+    return np.count_nonzero(above) <= plane.support
 
 
 def _may_be_floor(plane: Plane) -> bool:

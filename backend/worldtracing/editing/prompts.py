@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import WorldTracingError
 from ..world import LayeredWorld
 from .base import Box, Click, Prompt, Segmentation, Stroke
+from .cutout import cut_out
 from .refine import divide
 
 REACH = 0.02
@@ -22,11 +23,19 @@ ENCLOSED = 0.7
 """A box means regions with at least this share of their pixels inside."""
 
 
+FITTING = 0.5
+"""Overlap of a box with what it means, below which the photo decides instead of the geometry."""
+
+LARGEST = 0.35
+"""Share of the picture above which a region is not believed to be one object."""
+
+
 def choose(world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segmentation) -> np.ndarray:
     """The regions of a segmentation that the prompts point at, (H, W) bool.
 
     Supports count as regions too, but a box or a stroke means them only where it means no object. A region that is
-    both wanted and not wanted is divided along the photo's edges.
+    both wanted and not wanted is divided along the photo's edges. Where there is no region, or one much larger than
+    what is meant, the object is cut out of the photo by its colors.
 
     Raises:
         WorldTracingError: WT-SCENE-PROMPT when the prompts point at nothing.
@@ -36,21 +45,39 @@ def choose(world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segment
     positive = [prompt for prompt in prompts if isinstance(prompt, Box) or prompt.positive]
     negative = [prompt for prompt in prompts if prompt not in positive]
     both = positive, negative
+    inside, outside = (_drawn([mark for mark in marks if not isinstance(mark, Box)], regions.shape) for marks in both)
     wanted = set().union(*(_meant(prompt, regions, first_support) for prompt in positive))
     unwanted = set().union(*(_meant(prompt, regions, first_support) for prompt in negative))
     mask = np.isin(regions, list(wanted - unwanted))
-    inside, outside = (_drawn([mark for mark in marks if not isinstance(mark, Box)], regions.shape) for marks in both)
-    for label in wanted & unwanted:
-        region = regions == label
-        if (inside & region).any():
-            mask |= divide(world.rgb, region, inside & region, outside & region)
+    boxes = _drawn([prompt for prompt in positive if isinstance(prompt, Box)], regions.shape)
+    if not wanted or _too_much(mask & (regions < first_support), boxes):
+        seen = world.valid.any(0)
+        if not ((inside | boxes) & seen).any():
+            raise _nothing()
+        mask = cut_out(world.rgb, inside, outside, boxes if boxes.any() else None) & seen
+    else:
+        for label in wanted & unwanted:
+            region = regions == label
+            if (inside & region).any():
+                mask |= divide(world.rgb, region, inside & region, outside & region)
     if not mask.any():
-        raise WorldTracingError(
-            "WT-SCENE-PROMPT",
-            "There is no object where the selection points.",
-            "Click on the object itself, draw over it, or drag a box around it.",
-        )
+        raise _nothing()
     return mask
+
+
+def _nothing() -> WorldTracingError:
+    return WorldTracingError(
+        "WT-SCENE-PROMPT",
+        "There is no object where the selection points.",
+        "Click on the object itself, draw over it, or drag a box around it.",
+    )
+
+
+def _too_much(mask: np.ndarray, boxes: np.ndarray) -> bool:
+    """Whether the geometry does not tell the object from its surroundings, as where a network's depth is soft."""
+    if boxes.any():
+        return mask.any() and _fit(mask, boxes) < FITTING
+    return np.count_nonzero(mask) > LARGEST * mask.size
 
 
 def _regions(segmentation: Segmentation) -> np.ndarray:

@@ -33,12 +33,12 @@ def divide(rgb: np.ndarray, region: np.ndarray, inside: np.ndarray, outside: np.
     """
     window = _window(region, 4)
     crop, room = rgb[window], region[window]
-    width, height = _reduced(*room.shape[::-1])
+    width, height = reduced(*room.shape[::-1])
     small = resize_area(crop, width, height)
-    marks = [_shrunk(mark[window], width, height) for mark in (inside, outside)]
+    marks = [shrunk(mark[window], width, height) for mark in (inside, outside)]
     cost = _color_cost(small, *(dilate(mark, 2) for mark in marks)) + NEARNESS * _nearness(*marks)
     cost = np.where(marks[0], -CERTAIN, np.where(marks[1], CERTAIN, cost))
-    cost = np.where(_shrunk(room, width, height), cost, 0)
+    cost = np.where(shrunk(room, width, height), cost, 0)
     cut = GraphCut(small, SMOOTHNESS).minimize(cost)
     result = np.zeros_like(region)
     result[window] = resize_mask(cut, *room.shape[::-1]) & room
@@ -71,12 +71,13 @@ def _window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
     return tuple(slice(max(line[0] - margin, 0), line[-1] + 1 + margin) for line in (rows, columns))
 
 
-def _reduced(width: int, height: int) -> tuple[int, int]:
+def reduced(width: int, height: int) -> tuple[int, int]:
+    """The size at which cuts are made: the longer side at most `LONGEST`."""
     scale = min(1.0, LONGEST / max(width, height))
     return max(2, round(width * scale)), max(2, round(height * scale))
 
 
-def _shrunk(mask: np.ndarray, width: int, height: int) -> np.ndarray:
+def shrunk(mask: np.ndarray, width: int, height: int) -> np.ndarray:
     """A mask at a smaller size in which no mark gets lost."""
     return resize_area(mask.astype(np.float32), width, height) > 0
 
