@@ -422,6 +422,26 @@ def test_buttons_need_a_selection(build):
             operator()
 
 
+def test_the_buttons_do_what_the_api_does(api, build):
+    world, owners = build()
+    place = click(api, owners, room.BALL)
+    assert bpy.ops.wt.lift_object(x=place.x, y=place.y) == {"FINISHED"}
+    (ball,) = api.lifted_objects(world)
+    assert bpy.context.selected_objects == [ball]
+    assert bpy.ops.wt.find_objects() == {"FINISHED"}
+    assert "Object" in bpy.context.window_manager.world_tracing_edit.answer
+    other = box((1, 2, 1))
+    other.select_set(True)
+    assert bpy.ops.wt.replace_object() == {"FINISHED"}
+    assert ball.hide_render and bpy.data.objects["box.001"].parent == world.root
+    bpy.context.scene.cursor.location = (1, 2, 3)
+    bpy.context.view_layer.objects.active = other
+    assert bpy.ops.wt.insert_object() == {"FINISHED"}
+    assert bpy.ops.wt.align_ground() == {"FINISHED"}
+    assert bpy.ops.wt.put_back(everything=True) == {"FINISHED"}
+    assert not api.lifted_objects(world)
+
+
 def test_removing_the_world_removes_what_was_lifted(api, build):
     names = sorted(part.name for part in bpy.data.objects)
     world, owners = build()

@@ -152,6 +152,22 @@ def test_one_undo_step_takes_a_rig_away(api, world):
     assert sorted(part.name for part in bpy.data.objects) == names
 
 
+def test_the_buttons_do_what_the_api_does(api, world):
+    scene = bpy.context.scene
+    assert bpy.ops.wt.suggest_range() == {"FINISHED"}
+    assert "left" in bpy.context.window_manager.world_tracing_views.suggestion
+    assert bpy.ops.wt.fly_through(places="0 1 1, 0.5 1 1") == {"FINISHED"}
+    assert {constraint.type for constraint in scene.camera.constraints} == {"FOLLOW_PATH", "TRACK_TO"}
+    with pytest.raises(RuntimeError, match="WT-SCENE-RIG"):
+        bpy.ops.wt.fly_through(places="")
+    assert bpy.ops.wt.add_rig(kind="arc", suggested=False, left=0.2, right=0.1) == {"FINISHED"}
+    at(31)
+    assert angle_between(scene.camera, world.camera) == pytest.approx(0.2, abs=1e-3)
+    engine = scene.render.engine
+    assert bpy.ops.wt.view_settings(engine="CYCLES") == {"FINISHED"} and scene.render.engine == "CYCLES"
+    assert bpy.ops.wt.view_settings(engine="BEFORE") == {"FINISHED"} and scene.render.engine == engine
+
+
 def test_coverage_falls_as_the_camera_turns_and_the_suggestion_keeps_it(api, world):
     found = api.suggested_range(world)
     assert found.right > 0

@@ -25,6 +25,13 @@ def _selected(context: bpy.types.Context, world: WorldObjects) -> list[bpy.types
     return sorted(chosen, key=lambda item: item != active)
 
 
+def _select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
+    for other in context.selected_objects:
+        other.select_set(False)
+    context.view_layer.objects.active = item
+    item.select_set(True)
+
+
 class WT_OT_lift_object(WorldOperator, bpy.types.Operator):
     """Click an object of the traced world: it becomes an object of its own, and what it hid appears behind it"""
 
@@ -55,15 +62,15 @@ class WT_OT_lift_object(WorldOperator, bpy.types.Operator):
         if found is None:
             self.report({"WARNING"}, "There is no point of the traced world there")
             return {"CANCELLED"}
+        if found.part in edited_objects(world):
+            _select_only(context, found.part)
+            self.report({"INFO"}, f"{found.part.name} is an object of its own already")
+            return {"FINISHED"}
         self.x, self.y = found.pixel
         return self.execute(context)
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
-        item = api.lift_object(world, [api.Click(self.x, self.y)])
-        for other in context.selected_objects:
-            other.select_set(False)
-        context.view_layer.objects.active = item
-        item.select_set(True)
+        _select_only(context, api.lift_object(world, [api.Click(self.x, self.y)]))
 
     def _end(self, context: bpy.types.Context) -> None:
         context.window.cursor_modal_restore()
