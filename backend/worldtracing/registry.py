@@ -9,8 +9,8 @@ Built-in plug-ins are named by module inside this package, so that they also wor
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from .errors import WorldTracingError
@@ -32,7 +32,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """Built-in names first, then those found through entry points, each once."""
-        found = sorted(point.name for point in entry_points(group=self.group))
+        found = sorted(point.name for point in _entry_points(group=self.group))
         return list(dict.fromkeys([*self._builtin, *found]))
 
     def load(self, name: str) -> Any:
@@ -45,7 +45,7 @@ class Registry:
             if name in self._builtin:
                 module, attribute = self._builtin[name].split(":")
                 return getattr(import_module(module, __package__), attribute)
-            for point in entry_points(group=self.group, name=name):
+            for point in _entry_points(group=self.group, name=name):
                 return point.load()
         except Exception as error:  # a plug-in may fail in any way on import
             raise WorldTracingError(
@@ -58,3 +58,10 @@ class Registry:
             f"There is no {self.kind} called {name!r}.",
             f"Choose one of: {', '.join(self.names())}.",
         )
+
+
+def _entry_points(**selection: str) -> Iterable[Any]:
+    """Those that are installed; the module that knows them takes long to import, which enabling the add-on must not."""
+    from importlib.metadata import entry_points
+
+    return entry_points(**selection)
