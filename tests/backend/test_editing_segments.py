@@ -112,6 +112,27 @@ def test_the_photo_decides_where_the_geometry_does_not(scene, segmentation, kind
     assert overlap(select(world, [prompt], everything), ball) > 0.95
 
 
+def test_the_only_object_of_a_trace_may_fill_the_picture():
+    ball = np.hypot(*np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]) < 0.95
+    depth = np.where(ball, 3, 0).astype(np.float32)[..., None]
+    rgb = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    mode = {"mode": "object"}
+    world = LayeredWorld((CAMERA.rays() * depth)[None], ball[None], rgb, CAMERA.K, "relative", metadata=mode)
+    segmentation = segment(world)
+    assert segmentation.planes == ()
+    assert np.array_equal(select(world, [Click(SIZE / 2, SIZE / 2)], segmentation), ball)
+
+
+def test_a_box_on_a_wall_means_what_is_painted_there():
+    world, owners = room(())
+    rgb = world.rgb.copy()
+    rgb[10:24, 30:50] = (200, 40, 40)
+    painted = LayeredWorld(world.points, world.valid, rgb, world.K, world.scale)
+    poster = np.zeros((SIZE, SIZE), bool)
+    poster[10:24, 30:50] = True
+    assert overlap(select(painted, [Box(27, 7, 53, 27)]), poster) > 0.9
+
+
 def test_what_surrounds_everything_is_no_object(scene):
     world, owners = scene
     across = np.linspace(-1, 1, SIZE, dtype=np.float32)

@@ -50,7 +50,8 @@ def choose(world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segment
     unwanted = set().union(*(_meant(prompt, regions, first_support) for prompt in negative))
     mask = np.isin(regions, list(wanted - unwanted))
     boxes = _drawn([prompt for prompt in positive if isinstance(prompt, Box)], regions.shape)
-    if not wanted or _too_much(mask & (regions < first_support), boxes):
+    alone = world.metadata.get("mode") == "object"  # and may fill the picture
+    if not wanted or (not alone and _too_much(mask, regions < first_support, boxes)):
         seen = world.valid.any(0)
         if not ((inside | boxes) & seen).any():
             raise _nothing()
@@ -73,11 +74,11 @@ def _nothing() -> WorldTracingError:
     )
 
 
-def _too_much(mask: np.ndarray, boxes: np.ndarray) -> bool:
+def _too_much(mask: np.ndarray, on_objects: np.ndarray, boxes: np.ndarray) -> bool:
     """Whether the geometry does not tell the object from its surroundings, as where a network's depth is soft."""
     if boxes.any():
         return mask.any() and _fit(mask, boxes) < FITTING
-    return np.count_nonzero(mask) > LARGEST * mask.size
+    return np.count_nonzero(mask & on_objects) > LARGEST * mask.size
 
 
 def _regions(segmentation: Segmentation) -> np.ndarray:
