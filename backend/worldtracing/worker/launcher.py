@@ -2,9 +2,10 @@
 
     python launcher.py [--fallback] PATH... [-- COMMAND...]
 
-With a COMMAND, one of the `worldtracing` command line is run in the same circumstances instead. The PATHs are the folders that hold this package, numpy and safetensors. They come before that Python's own
-site-packages, so that Blender's numpy wins under Blender's Python, and behind its standard library, which a folder
-full of packages must not shadow. With --fallback only the first PATH does; the others are for what that Python lacks.
+With a COMMAND, one of the `worldtracing` command line is run in the same circumstances instead. The PATHs are the
+folders that hold this package, numpy and safetensors. They come before that Python's own site-packages, so that
+Blender's numpy wins under Blender's Python, and behind its standard library, which a folder full of packages must not
+shadow. With --fallback only the first PATH does; the others are for what that Python lacks.
 
 Run as a script: it must not import anything but the standard library before the paths are set.
 """
