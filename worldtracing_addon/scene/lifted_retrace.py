@@ -14,7 +14,7 @@ from .parts import discard_object
 from .points import LAYER, PIXEL
 from .segmentation import segmentation_of
 from .transaction import Transaction
-from .world_data import read_world, window_around
+from .world_data import read_world
 from .worlds import KIND, WorldObjects
 
 
@@ -45,4 +45,4 @@ def keep_lifted(transaction: Transaction, objects: WorldObjects, size_before: Se
     owner[~data.world.valid] = 0
     if owner.any():
         planes = segmentation_of(objects, data).planes
-        write_ownership(transaction, objects, replace(data, owner=owner), planes, window_around((owner > 0).any(0)))
+        write_ownership(transaction, objects, replace(data, owner=owner), planes, (owner > 0).any(0))

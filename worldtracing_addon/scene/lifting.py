@@ -45,7 +45,7 @@ from .parts import discard_object, new_item
 from .points import COLOR, CONFIDENCE, LAYER, PIXEL, POSITION
 from .segmentation import level_planes, segmentation_of, select
 from .transaction import Transaction
-from .world_data import Window, WorldData, read_world, window_around, write_colors, write_owner
+from .world_data import Window, WorldData, read_world, window_around, window_with_neighbors, write_colors, write_owner
 from .worlds import ITEM, KIND, WORLD, WorldObjects, layer_modifier
 
 INVENTED = "wt_invented"
@@ -75,8 +75,9 @@ def lift_object(
     segmentation = segmentation_of(objects, data)
     mask = select(objects, data, prompts) if mask is None else mask
     mask = mask & ~_seen_taken(data)
-    found = lift(part(data.world, data.remaining), mask, segmentation.planes)
-    if not found.points.any():
+    # In the whole world, so that what is lifted does not depend on what was lifted before.
+    taken = lift(data.world, mask, segmentation.planes).points & data.remaining
+    if not taken.any():
         raise WorldTracingError(
             "WT-SCENE-LIFTED",
             "What the photo shows there was lifted before, or is nothing.",
@@ -86,27 +87,27 @@ def lift_object(
     labels[0] = 0
     name = name or (segmentation.names[labels.argmax() - 1] if labels.any() else "Object")
     number = max(1, int(data.owner.max()) + 1)
-    owner = np.where(found.points, number, data.owner).astype(np.int32)
-    window = window_around(found.points.any(0))
-    near, points = data.crop(window), found.points[:, *window]
+    owner = np.where(taken, number, data.owner).astype(np.int32)
+    window = window_around(taken.any(0))
+    near, points = data.crop(window), taken[:, *window]
     colors = surface_colors(near.world, points, segmentation.planes)
     filled = fill(part(near.world, near.remaining), near.remaining & ~points, segmentation.planes)
     with Transaction() as transaction:
-        up, origin = _stand(objects, data, found.points, segmentation.planes)
+        up, origin = _stand(objects, data, taken, segmentation.planes)
         mesh = _points_mesh(
             transaction,
             name,
-            to_blender(data.world.points[found.points]) - origin.astype(np.float32),
+            to_blender(data.world.points[taken]) - origin.astype(np.float32),
             colors.rgb[points],
-            np.nonzero(found.points),
+            np.nonzero(taken),
             colors.invented[points],
-            data.world.confidence[found.points],
+            data.world.confidence[taken],
         )
         lifted = _object(transaction, objects, name, mesh, LIFTED, uuid4().hex, origin)
         lifted[NUMBER], lifted[UP] = number, up.tolist()
         if filled.valid.any():
             _add_fill(transaction, objects, lifted, filled, window)
-        write_ownership(transaction, objects, replace(data, owner=owner), segmentation.planes, window)
+        write_ownership(transaction, objects, replace(data, owner=owner), segmentation.planes, taken.any(0))
     _renew_merged(objects)
     return lifted
 
@@ -164,13 +165,18 @@ def _give_back(transaction: Transaction, objects: WorldObjects, data: WorldData,
         return
     owner = np.where(taken, 0, data.owner).astype(np.int32)
     planes = segmentation_of(objects, data).planes if owner.any() else ()
-    write_ownership(transaction, objects, replace(data, owner=owner), planes, window_around(taken.any(0)))
+    write_ownership(transaction, objects, replace(data, owner=owner), planes, taken.any(0))
 
 
 def write_ownership(
-    transaction: Transaction, objects: WorldObjects, data: WorldData, planes: Sequence[Plane], window: Window
+    transaction: Transaction, objects: WorldObjects, data: WorldData, planes: Sequence[Plane], changed: np.ndarray
 ) -> None:
-    """Bring the layers up to date with `data.owner`: who has which point, and the colors of what was hidden there."""
+    """Bring the layers up to date with `data.owner`: who has which point, and the colors of what objects hid.
+
+    Args:
+        changed: (H, W) bool, pixels of which some point has another owner than before.
+    """
+    window = window_with_neighbors(changed, data.owner)
     near = data.crop(window)
     rgb = np.broadcast_to(near.world.rgb, (*near.owner.shape, 3))
     taken = near.owner > 0

@@ -103,6 +103,23 @@ def window_around(pixels: np.ndarray) -> Window:
     return tuple(window)
 
 
+def window_with_neighbors(pixels: np.ndarray, owner: np.ndarray) -> Window:
+    """`window_around` the pixels and all objects that reach into it: what they uncover must be colored in one piece.
+
+    Args:
+        pixels: (H, W) bool.
+        owner: (L, H, W), as in `WorldData`.
+    """
+    outlines = {number: (owner == number).any(0) for number in np.unique(owner) if number > 0}
+    while True:
+        window = window_around(pixels)
+        reaching = [number for number, outline in outlines.items() if outline[window].any()]
+        if not reaching:
+            return window
+        for number in reaching:
+            pixels = pixels | outlines.pop(number)
+
+
 def write_owner(transaction: Transaction, objects: WorldObjects, data: WorldData, owner: np.ndarray) -> None:
     """Tell the layers which points objects have taken; layers then leave them out."""
     for part in objects.layers:
