@@ -101,6 +101,8 @@ def test_a_failed_merge_leaves_nothing(scene_modules, monkeypatch):
 
 def test_a_world_whose_layers_were_deleted(scene_modules):
     _, objects = make(scene_modules)
+    objects.layers[0].modifiers.clear()
+    assert scene_modules.api.make_point_cloud(objects), "the other layer still tells the radius"
     bpy.data.batch_remove(objects.layers)
     for function in (scene_modules.api.merge_layers, scene_modules.api.make_point_cloud):
         with pytest.raises(scene_modules.errors.WorldTracingError) as caught:

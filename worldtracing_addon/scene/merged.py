@@ -30,11 +30,11 @@ def merge_layers(world: WorldObjects) -> bpy.types.Object:
     the object; merging again does as well, and keeps its controls.
 
     Raises:
-        WorldTracingError: WT-SCENE-EMPTY where the artist has deleted all layers.
+        WorldTracingError: WT-SCENE-EMPTY where the artist has deleted all layers, or their nodes.
     """
-    layers = _layers(world)
+    layers, controls = _layers(world)
     with Transaction() as transaction:
-        _renew(transaction, world, [layer.data for layer in layers], layer_modifier(layers[0]))
+        _renew(transaction, world, [layer.data for layer in layers], controls)
         _hide(transaction, layers, True)
     return world.merged
 
@@ -68,14 +68,14 @@ def make_point_cloud(world: WorldObjects) -> bpy.types.Object:
     Raises:
         WorldTracingError: WT-SCENE-EMPTY.
     """
-    layers = _layers(world)
+    layers, controls = _layers(world)
     values = _joined([layer.data for layer in layers])
     name = fit_name(world.name, " Point Cloud")
     with Transaction() as transaction:
         cloud = transaction.made(compat.new_point_cloud(name, len(values[POSITION][1])))
         for attribute, (kind, rows) in values.items():
             write_attribute(cloud, attribute, kind, rows)
-        write_attribute(cloud, RADIUS, "FLOAT", _radius(layers[0], values[POSITION][1][:, 1]))
+        write_attribute(cloud, RADIUS, "FLOAT", _radius(controls, values[POSITION][1][:, 1]))
         cloud.materials.append(ensure_material(transaction, UNLIT))
         part = transaction.made(bpy.data.objects.new(name, cloud))
         part.parent = world.root
@@ -83,13 +83,17 @@ def make_point_cloud(world: WorldObjects) -> bpy.types.Object:
     return part
 
 
-def _layers(world: WorldObjects) -> list[bpy.types.Object]:
+def _layers(world: WorldObjects) -> tuple[list[bpy.types.Object], bpy.types.NodesModifier]:
+    """The layers, and the modifier of the first that has one."""
     layers = world.layers
-    if not layers:
+    controls = next(filter(None, map(layer_modifier, layers)), None)
+    if controls is None:
         raise WorldTracingError(
-            "WT-SCENE-EMPTY", "All layers of this world have been deleted.", "Undo that, or trace the photo again."
+            "WT-SCENE-EMPTY",
+            "All layers of this world, or their nodes, have been deleted.",
+            "Undo that, or trace the photo again.",
         )
-    return layers
+    return layers, controls
 
 
 def _renew(
@@ -138,9 +142,8 @@ def _joined(meshes: list[bpy.types.Mesh]) -> dict[str, tuple[str, np.ndarray]]:
     return joined
 
 
-def _radius(layer: bpy.types.Object, depth: np.ndarray) -> np.ndarray:
-    """(N,) float32 radius of points at `depth`, by the inputs of the layer's modifier."""
-    modifier = layer_modifier(layer)
+def _radius(modifier: bpy.types.NodesModifier, depth: np.ndarray) -> np.ndarray:
+    """(N,) float32 radius of points at `depth`, by the inputs of a layer's modifier."""
     read = {name: compat.get_modifier_input(modifier, name) for name in compat.input_names(modifier.node_group)}
     reach = depth if read["Depth Scaling"] else np.full_like(depth, (read["Near"] + read["Far"]) / 2)
     return reach * np.float32(read["Point Radius"] / min(read["Focal X"], read["Focal Y"]))
