@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..camera import Camera
+from ..errors import WorldTracingError
 from ..progress import OnProgress
 from ..world import LayeredWorld
 from .base import GeneratorInfo, Health, MeshOptions, chosen_points
@@ -128,6 +129,12 @@ def build_surface(
 
 
 def _without_specks(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not len(faces):
+        raise WorldTracingError(
+            "WT-MESH-THIN",
+            "The layers hold nothing that a volume of this resolution could show.",
+            "Choose a finer volume, or a part of the scene.",
+        )
     part = face_parts(faces)
     count = np.bincount(part)
     kept = count >= min(max(SPECK * len(faces), SPECK_FACES), count.max())

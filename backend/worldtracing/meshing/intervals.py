@@ -34,10 +34,10 @@ def clean_depths(points: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     repeated[1:] = valid[1:] & (depth[1:] - depth[:-1] < REPEATED * depth[1:])
     depth = _closed_up(np.where(repeated, 0, depth))
     count = (depth > 0).sum(0)
-    even = (count > 0) & (count % 2 == 0)
-    outvoted = (count == 0) & (_neighbors(count > 0).sum(0) > MAJORITY)
-    outvoted |= (count % 2 == 1) & (_neighbors(even).sum(0) >= MAJORITY)
-    depth = _closed_up(_from_even_neighbors(depth, even, outvoted))
+    present, even = count > 0, (count > 0) & (count % 2 == 0)
+    holes = ~present & (_neighbors(present).sum(0) > MAJORITY)
+    odd = present & ~even & (_neighbors(even).sum(0) >= MAJORITY)
+    depth = _from_neighbors(_from_neighbors(depth, present, holes), even, odd)
     return depth[: int((depth > 0).sum(0).max())]
 
 
@@ -55,17 +55,16 @@ def _neighbors(image: np.ndarray) -> np.ndarray:
     return np.stack([padded[..., y : y + height, x : x + width] for y, x in steps])
 
 
-def _from_even_neighbors(depth: np.ndarray, even: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Depths with the pixels `where` replaced by the median over their neighbors of the most usual even count."""
+def _from_neighbors(depth: np.ndarray, source: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The depths, at the pixels `where` the median over those neighbors in `source` that have the most usual count."""
     rows, columns = np.nonzero(where)
-    if not len(rows):
-        return depth
-    around = _neighbors(np.where(even, depth, 0))[:, :, rows, columns]  # (8, L, N)
+    around = _neighbors(np.where(source, depth, 0))[:, :, rows, columns]  # (8, L, N)
     count = (around > 0).sum(1)
-    usual = 2 * np.argmax([(count == number).sum(0) for number in (2, 4, 6)], axis=0) + 2
-    around = np.where((count == usual)[:, None], around, 0)
-    used = (count == usual).sum(0)
-    middle = np.take_along_axis(np.sort(around, axis=0), (8 - (used + 1) // 2)[None, None], 0)[0]
+    numbers = np.arange(1, len(depth) + 1)[:, None, None]
+    usual = 1 + (count == numbers).sum(1).argmax(0)
+    used = count == usual
+    around = np.sort(np.where(used[:, None], around, 0), axis=0)  # the unused ones come first
+    middle = np.take_along_axis(around, (8 - (used.sum(0) + 1) // 2)[None, None], 0)[0]
     result = depth.copy()
-    result[:, rows, columns] = np.where(used > 0, middle, depth[:, rows, columns])
+    result[:, rows, columns] = _closed_up(middle)
     return result

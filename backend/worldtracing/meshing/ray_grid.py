@@ -26,11 +26,8 @@ LONGEST = 2.5
 FINEST = 0.4
 """No step is smaller than this many pixels: there is nothing to be seen in between."""
 
-OUTLIERS = 0.1
-"""Percent of the points on each side that do not determine the grid's depth range."""
-
-DEPTH_MARGIN = 0.1
-"""Share of the depth range by which it is widened for them."""
+TAILS = 1.0
+"""Percent of the points on each side that may be outliers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +65,28 @@ class RayGrid:
 def fit_grid(depth: np.ndarray, camera: Camera, resolution: int) -> RayGrid:
     """The grid of about `resolution`^3 samples that holds the points of depths (L, H, W), 0 where absent."""
     rows, columns = (np.flatnonzero((depth > 0).any((0, axis))) for axis in (2, 1))
-    low_depth, high_depth = np.percentile(np.log(depth[depth > 0], dtype=np.float64), (OUTLIERS, 100 - OUTLIERS))
-    margin = DEPTH_MARGIN * (high_depth - low_depth)
-    low = np.array([(columns[0] - camera.cx) / camera.fx, (rows[0] - camera.cy) / camera.fy, low_depth - margin])
-    high = np.array(
-        [(columns[-1] + 1 - camera.cx) / camera.fx, (rows[-1] + 1 - camera.cy) / camera.fy, high_depth + margin]
-    )
+    low = np.array([(columns[0] - camera.cx) / camera.fx, (rows[0] - camera.cy) / camera.fy])
+    high = np.array([(columns[-1] + 1 - camera.cx) / camera.fx, (rows[-1] + 1 - camera.cy) / camera.fy])
+    low_depth, high_depth = _depth_range(np.log(depth[depth > 0], dtype=np.float64), (high - low).max())
+    low, high = np.append(low, low_depth), np.append(high, high_depth)
     extent = high - low
     volume = np.prod(np.maximum(extent, 0.05 * extent.max()))
     step = max(np.cbrt(volume) / resolution, extent.max() / (LONGEST * resolution), FINEST / max(camera.fx, camera.fy))
     inner = np.ceil(extent / step).astype(int) + 1
     origin = (low + high) / 2 - (inner - 1) / 2 * step - PADDING * step
     return RayGrid(origin, float(step), tuple(int(n) + 2 * PADDING for n in inner))
+
+
+def _depth_range(depths: np.ndarray, width: float) -> tuple[float, float]:
+    """The least and the greatest of log depths (N,), those left out that lie far from nearly all others.
+
+    Far is farther than nearly all of them reach, or than the whole is wide.
+    """
+    low = np.percentile(depths, TAILS, method="higher")
+    high = np.percentile(depths, 100 - TAILS, method="lower")
+    reach = max(high - low, width)
+    near = depths[(depths >= low - reach) & (depths <= high + reach)]
+    return float(near.min()), float(near.max())
 
 
 def depths_on_rays(depth: np.ndarray, camera: Camera, grid: RayGrid) -> np.ndarray:

@@ -19,6 +19,9 @@ REFINEMENTS = (0.2, 0.07, 0.02)
 PROMISE = 0.3
 """Planes this much under `MATCHED` are worth refining."""
 
+FRONT_TO_BACK = 0.05
+"""What a plane's score gains by standing across the view."""
+
 ACROSS = 0.5
 """Largest cosine between two planes of one object."""
 
@@ -41,26 +44,31 @@ class Plane:
         return points - 2 * (points @ self.normal - self.offset)[:, None] * self.normal
 
 
-def find_symmetries(points: np.ndarray) -> list[Plane]:
-    """The mirror planes of a surface given as points (N, 3), at most three, the best first.
+def find_symmetries(points: np.ndarray, view: np.ndarray) -> list[Plane]:
+    """The mirror planes of a surface, at most three, the best first.
 
-    A plane's score is the share of mirrored points near the surface. Planes pass by the center, directions are tried
-    all around, and the best one is refined; further planes stand across those found before.
+    A plane's score is the share of mirrored points near the surface, and a little more for planes that bring the front
+    to the back: a round body is symmetric about all planes through its axis, and that one hides least. Planes halve
+    the object's extent; directions are tried all around, and the best one is refined; further planes stand across
+    those found before.
+
+    Args:
+        points: (N, 3) on the surface.
+        view: (3,) unit vector in which the camera looks at it.
     """
     rng = np.random.default_rng(0)
     chosen = points[rng.choice(len(points), min(SAMPLES, len(points)), replace=False)].astype(np.float64)
     size = float(np.ptp(points, axis=0).max())
     if size <= 0:
         return []
-    cells = _Occupied(points, NEAR * size)
-    center = chosen.mean(0)
-    _, _, axes = np.linalg.svd(chosen - center, full_matrices=False)
-    directions = np.concatenate([axes, _half_sphere(DIRECTIONS)])
+    cells = _Occupied(points, NEAR / 2 * size)
+    _, _, axes = np.linalg.svd(chosen - chosen.mean(0), full_matrices=False)
+    directions = np.concatenate([axes, view[None], _half_sphere(DIRECTIONS)])
 
     def score(plane: Plane) -> float:
-        return float(cells.contains(plane.mirror(chosen)).mean())
+        return float(cells.contains(plane.mirror(chosen)).mean()) + FRONT_TO_BACK * abs(float(plane.normal @ view))
 
-    planes = [Plane(normal, float(center @ normal)) for normal in directions]
+    planes = [Plane(normal, _middle(chosen, normal)) for normal in directions]
     scores = np.array([score(plane) for plane in planes])
     found: list[Plane] = []
     for number in np.argsort(-scores, kind="stable"):
@@ -68,7 +76,7 @@ def find_symmetries(points: np.ndarray) -> list[Plane]:
         if scores[number] < MATCHED - PROMISE or len(found) == 3:
             break
         if across:
-            plane, reached = _refined(planes[number], scores[number], score, center, size, rng)
+            plane, reached = _refined(planes[number], scores[number], score, chosen, size, rng)
             if reached >= MATCHED and all(abs(plane.normal @ other.normal) < ACROSS for other in found):
                 found.append(plane)
     return found
@@ -78,21 +86,27 @@ def _refined(
     plane: Plane,
     reached: float,
     score: Callable[[Plane], float],
-    center: np.ndarray,
+    points: np.ndarray,
     size: float,
     rng: np.random.Generator,
 ) -> tuple[Plane, float]:
-    """The best plane near one that passes by the center, and its score."""
+    """The best plane near one, and its score."""
     for spread in REFINEMENTS:
         start = plane
         for _ in range(DIRECTIONS // 2):
             normal = start.normal + spread * rng.normal(size=3)
             normal /= np.linalg.norm(normal)
-            candidate = Plane(normal, float(center @ normal) + 0.1 * spread * size * rng.normal())
+            candidate = Plane(normal, _middle(points, normal) + 0.1 * spread * size * rng.normal())
             value = score(candidate)
             if value > reached:
                 plane, reached = candidate, value
     return plane, reached
+
+
+def _middle(points: np.ndarray, normal: np.ndarray) -> float:
+    """The offset of the plane that halves the extent of points (N, 3) along a normal."""
+    along = points @ normal
+    return float(along.min() + along.max()) / 2
 
 
 def _half_sphere(count: int) -> np.ndarray:
@@ -103,7 +117,7 @@ def _half_sphere(count: int) -> np.ndarray:
 
 
 class _Occupied:
-    """The cells of a grid that hold points, and their neighbors."""
+    """The cells of a grid that hold points, and those beside them."""
 
     def __init__(self, points: np.ndarray, cell: float) -> None:
         self._low = points.min(0) - 2 * cell
@@ -111,7 +125,10 @@ class _Occupied:
         self._shape = np.ceil((points.max(0) - self._low) / cell).astype(int) + 3
         full = np.zeros(self._shape, bool)
         full[tuple(((points - self._low) / cell).astype(int).T)] = True
-        self._full = full
+        self._full = full.copy()
+        for axis in range(3):
+            for step in (-1, 1):  # the border is empty, so nothing comes in from the other side
+                self._full |= np.roll(full, step, axis)
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool."""

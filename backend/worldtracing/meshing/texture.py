@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..camera import Camera
+from ..data.mesh import Mesh
 from ..editing.pull_push import pull_push
 from ..progress import OnProgress
 from ..regions import dilate, erode
@@ -28,6 +29,15 @@ MIRRORED = 0.85
 
 OUTLINE = (2, 1)
 """Pixels along the outline that are not trusted, the first number that leaves half of the object."""
+
+OVERLAP = 0.1
+"""Share of the seen surface whose mirror image must be seen too to judge a plane by its colors."""
+
+ALIKE = 48.0
+"""Largest mean difference, of 255, between the colors of the two sides."""
+
+SURFACE_POINTS = 20_000
+"""For finding mirror planes: vertices lie thinly where the surface is flat."""
 
 STAGE = "Painting the texture"
 
@@ -68,13 +78,18 @@ def paint(
     baked = raster.face >= 0
     points, normals, color = (raster.interpolate(values[faces]) for values in (vertices, normals, spread))
     on_progress(STAGE, 2, 4)
+    shot, trust = photo.read(points, normals)
     slack = NEAR * float(np.ptp(vertices, axis=0).max())  # the two sides match about as well as this
-    for plane in reversed(find_symmetries(vertices)):  # the best one last, over the others
+    surface = Mesh.plain(vertices, faces).sample_surface(SURFACE_POINTS, np.random.default_rng(0))
+    view = surface.mean(0) / max(float(np.linalg.norm(surface.mean(0))), 1e-9)
+    for plane in reversed(find_symmetries(surface, view)):  # the best one last, over the others
         turned = normals - 2 * (normals @ plane.normal)[:, None] * plane.normal
         mirrored, shown = photo.read(plane.mirror(points), turned, slack)
+        both = np.minimum(shown, trust) > 0.5
+        if both.sum() > OVERLAP * (trust > 0.5).sum() and np.abs(mirrored - shot)[both].mean() > ALIKE:
+            continue  # the shape is symmetric and the colors are not
         color += (MIRRORED * shown)[:, None] * (mirrored - color)
     on_progress(STAGE, 3, 4)
-    shot, trust = photo.read(points, normals)
     texture = np.zeros((size, size, 3), np.float32)
     texture[baked] = color + trust[:, None] * (shot - color)
     texture = pull_push(texture, baked)
