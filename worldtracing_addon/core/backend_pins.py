@@ -13,7 +13,7 @@ DIRECT = (
     "einops==0.8.2",
     "huggingface_hub==2.4.0",
     "numpy==2.4.6",
-    "OpenEXR==3.4.4",
+    "OpenEXR==3.5.3",
     "opencv-python-headless==4.11.0.86",
     "pillow==13.0.0",
     "safetensors==0.8.0",

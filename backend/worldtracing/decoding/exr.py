@@ -32,6 +32,8 @@ def decode_exr(path: Path) -> Decoded:
         parts = OpenEXR.File(str(path), separate_channels=True).parts
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         raise damaged(path, error) from error
+    if not parts:  # OpenEXR 3.5 says nothing of a file cut short in its header
+        raise damaged(path, ValueError("it has no parts"))
     for part in parts:
         names = _colour_channels(part.channels.keys())
         if names:
