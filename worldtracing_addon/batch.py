@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from .core.settings import TraceSettings
 from .scene.photo import load_image
 from .scene.visibility import set_shown
 from .scene.worlds import WorldObjects
-from .trace import POLL_SECONDS, Trace, is_tracing
+from .trace import POLL_SECONDS, Trace, defect, is_tracing
 
 PICTURES = {".bmp", ".exr", ".hdr", ".jpeg", ".jpg", ".png", ".tga", ".tif", ".tiff", ".webp"}
 
@@ -79,21 +80,37 @@ class Batch:
         self._settings = settings
         self._trace: Trace | None = None
         self._image_uid: int | None = None
+        self._cancelled = False
         self._start()
 
-    @property
-    def warnings(self) -> list[WorldTracingError]:
-        """Of the trace under way, or the last one."""
-        return self._trace.warnings if self._trace is not None else []
-
-    def poll(self) -> JobState:
+    def poll(self, wait_for_user: bool = True) -> JobState:
         """Move on as far as possible without waiting."""
-        return self._advance(lambda trace: trace.poll())
+        if self.state.finished:
+            return self.state
+        if self._trace is None:
+            if self._cancelled:
+                self.state = JobState(status="cancelled")
+            else:
+                self._start()
+            return self.state
+        inner = self._trace.poll(wait_for_user)
+        if not inner.finished:
+            self.state = replace(inner, stage=self._say(inner.stage or "starting"))
+        elif inner.status == "cancelled":
+            self.state = inner
+        elif inner.status == "failed":
+            self._fail(inner.error)
+        else:
+            self.worlds.append(self._trace.world)
+            set_shown(self._trace.world, True)  # it may have been hidden by an earlier batch
+            self._free_pixels()
+            self._next()
+        return self.state
 
     def wait(self, on_progress: Callable[[JobState], None] | None = None) -> JobState:
         """Poll until finished. Whatever `on_progress` raises ends the batch and goes on to the caller."""
         try:
-            while not self._advance(lambda trace: trace.poll(wait_for_user=False)).finished:
+            while not self.poll(wait_for_user=False).finished:
                 if on_progress is not None:
                     on_progress(self.state)
                 time.sleep(POLL_SECONDS)
@@ -104,6 +121,7 @@ class Batch:
 
     def cancel(self) -> None:
         """Stop; what is built stays. Keep polling until the state is finished."""
+        self._cancelled = True
         if self._trace is not None:
             self._trace.cancel()
 
@@ -113,25 +131,6 @@ class Batch:
             self._trace.abandon()
         if not self.state.finished:
             self.state = JobState(status="cancelled")
-
-    def _advance(self, poll: Callable[[Trace], JobState]) -> JobState:
-        if self.state.finished:
-            return self.state
-        if self._trace is None:
-            self._start()
-            return self.state
-        inner = poll(self._trace)
-        if not inner.finished:
-            self.state = replace(inner, stage=self._say(inner.stage or "starting"))
-        elif inner.status == "cancelled":
-            self.state = inner
-        elif inner.status == "failed":
-            self._fail(inner.error)
-        else:
-            self.worlds.append(self._trace.world)
-            self._free_pixels()
-            self._next()
-        return self.state
 
     def _start(self) -> None:
         """Begin the trace whose turn it is."""
@@ -151,9 +150,12 @@ class Batch:
                 worker_settings=preferences.worker_settings(),
                 before_build=self._hide_last,
             )
-        except WorldTracingError as error:
+        except Exception as error:
             if image is not None and image not in known:
                 bpy.data.images.remove(image)
+            if not isinstance(error, WorldTracingError):  # a defect must neither end the batch nor hide
+                traceback.print_exc()
+                error = defect(error)
             self._fail(error)
 
     def _fail(self, error: WorldTracingError) -> None:

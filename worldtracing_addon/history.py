@@ -23,8 +23,8 @@ _is_read = False
 def folders() -> list[Path]:
     """The results folder, and those of the worlds in this file."""
     roots = [world.root for scene in bpy.data.scenes for world in worlds(scene)]
-    found = [preferences.results_folder(), *(world_result(root).parent for root in roots if root is not None)]
-    return list(dict.fromkeys(found))
+    results = [world_result(root) for root in roots if root is not None and root.get("wt_file")]
+    return list(dict.fromkeys([preferences.results_folder(), *(result.parent for result in results)]))
 
 
 def ensure() -> None:

@@ -78,6 +78,20 @@ def test_a_cancel_keeps_what_is_done(api, folder, quick):
     assert shown(batch.worlds[0])
 
 
+def test_a_cancel_between_two_photos_counts(api, folder, quick):
+    batch = api.start_batch(sorted(folder.glob("[ac].png")), settings=quick)
+    while not batch.worlds:
+        batch.poll()
+    batch.cancel()  # the next photo has not begun
+    assert batch.wait().status == "cancelled" and len(batch.worlds) == 1
+
+
+def test_a_folder_again_shows_its_last_world(api, folder, quick):
+    api.trace_folder(folder, settings=quick)
+    worlds, _ = api.trace_folder(folder, settings=quick)
+    assert [shown(world) for world in worlds] == [False, True] and len(api.worlds(bpy.context.scene)) == 2
+
+
 def test_trouble_that_all_photos_would_have_ends_the_batch(api, folder, quick, submodule, settings, monkeypatch):
     missing = settings.WorkerSettings(python=folder / "no" / "python")
     monkeypatch.setattr(submodule("worldtracing_addon.preferences"), "worker_settings", lambda: missing)

@@ -111,7 +111,7 @@ class WT_PT_each_layer(_WorldPanel, bpy.types.Panel):
             modifier = layer_modifier(layer)
             if modifier is None:
                 continue
-            column = layout.column(heading=layer.name)
+            column = layout.column()
             column.label(text=layer.name, icon="POINTCLOUD_DATA")
             for name in ("Display", "Color Source", "Point Radius", "Density"):
                 compat.draw_modifier_input(column, modifier, name)
