@@ -74,6 +74,13 @@ def test_a_retrace_renews_it_and_separating_shows_the_layers_again(scene_modules
     scene_modules.api.separate_layers(objects)  # nothing is left to do
 
 
+def test_it_is_removed_with_its_world(scene_modules):
+    _, objects = make(scene_modules)
+    scene_modules.api.merge_layers(objects)
+    scene_modules.api.remove_world(objects)
+    assert not bpy.data.objects and not bpy.data.meshes
+
+
 def test_merging_is_one_undo_step(scene_modules):
     scene = bpy.context.scene.name
     make(scene_modules)
