@@ -7,8 +7,8 @@ import bpy
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
 from ..scene.objects import edited_objects
-from ..scene.picking import pick_in_region
 from ..scene.worlds import WorldObjects, active_world, worlds
+from .viewport import ViewportClicks
 from .world import WorldOperator
 
 
@@ -42,23 +42,22 @@ class WT_OT_lift_object(WorldOperator, bpy.types.Operator):
     y: bpy.props.FloatProperty(name="Y", description="Row in the traced picture, from the top", min=0)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        if context.window is None or context.space_data is None or context.space_data.type != "VIEW_3D":
+        if active_world(context) is None or not ViewportClicks.possible(context):
             return self.execute(context)
+        self._clicks = ViewportClicks(context, "Click the object to lift. ESC: cancel")
         context.window_manager.modal_handler_add(self)
         context.window.cursor_modal_set("EYEDROPPER")
-        context.workspace.status_text_set("Click the object to lift. Esc: cancel")
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type in {"ESC", "RIGHTMOUSE"}:
-            self._end(context)
-            return {"CANCELLED"}
-        if event.type != "LEFTMOUSE" or event.value != "PRESS":
-            return {"PASS_THROUGH"}
-        self._end(context)
         world = active_world(context)
-        place = (event.mouse_region_x, event.mouse_region_y)
-        found = pick_in_region(world, context.region, context.region_data, place) if world else None
+        if event.type in {"ESC", "RIGHTMOUSE"} or world is None:
+            self.cancel(context)
+            return {"CANCELLED"}
+        if event.type != "LEFTMOUSE" or event.value != "PRESS" or self._clicks.region(event) is None:
+            return {"PASS_THROUGH"}
+        found = self._clicks.pick(event, world)
+        self.cancel(context)
         if found is None:
             self.report({"WARNING"}, "There is no point of the traced world there")
             return {"CANCELLED"}
@@ -69,12 +68,13 @@ class WT_OT_lift_object(WorldOperator, bpy.types.Operator):
         self.x, self.y = found.pixel
         return self.execute(context)
 
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Also called by Blender, when it ends the operator to load a file or to quit."""
+        self._clicks.end(context)
+        context.window.cursor_modal_restore()
+
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         _select_only(context, api.lift_object(world, [api.Click(self.x, self.y)]))
-
-    def _end(self, context: bpy.types.Context) -> None:
-        context.window.cursor_modal_restore()
-        context.workspace.status_text_set(None)
 
 
 class WT_OT_put_back(WorldOperator, bpy.types.Operator):

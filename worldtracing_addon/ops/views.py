@@ -10,10 +10,10 @@ from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
 from ..core.rigs import RIGS
 from ..scene import coverage_overlay
-from ..scene.picking import pick_in_region
 from ..scene.rigs import LABELS
 from ..scene.view_settings import ENGINES
 from ..scene.worlds import WorldObjects, active_world
+from .viewport import ViewportClicks
 from .world import WorldOperator
 
 RIG_ITEMS = [(kind, LABELS[kind], "") for kind in RIGS if kind != "fly"]
@@ -84,41 +84,40 @@ class WT_OT_fly_through(WorldOperator, bpy.types.Operator):
     places: bpy.props.StringProperty(name="Points", description="Where to fly to: x y z, x y z", options={"HIDDEN"})
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        if context.window is None or context.space_data is None or context.space_data.type != "VIEW_3D":
+        if active_world(context) is None or not ViewportClicks.possible(context):
             return self.execute(context)
         self._picked: list = []
+        self._clicks = ViewportClicks(context, "Click points to fly to. ENTER: done. ESC: cancel")
         context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set("Click points to fly to. Enter: done. Esc: cancel")
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type in {"ESC", "RIGHTMOUSE"}:
-            context.workspace.status_text_set(None)
+        world = active_world(context)
+        if event.type in {"ESC", "RIGHTMOUSE"} or world is None:
+            self._clicks.end(context)
             return {"CANCELLED"}
         if event.type in {"RET", "NUMPAD_ENTER"} and event.value == "PRESS":
-            context.workspace.status_text_set(None)
+            self._clicks.end(context)
             self.places = ", ".join(" ".join(f"{value:.6g}" for value in place) for place in self._picked)
             return self.execute(context)
-        if event.type == "LEFTMOUSE" and event.value == "PRESS":
-            self._pick(context, event)
-            return {"RUNNING_MODAL"}
-        return {"PASS_THROUGH"}
+        if event.type != "LEFTMOUSE" or event.value != "PRESS" or self._clicks.region(event) is None:
+            return {"PASS_THROUGH"}
+        found = self._clicks.pick(event, world)
+        if found is None:
+            self.report({"INFO"}, "There is no point of the traced world there")
+        else:
+            self._picked.append(found.place)
+            context.workspace.status_text_set(f"{len(self._picked)} picked. Click on, or ENTER: done. ESC: cancel")
+        return {"RUNNING_MODAL"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator itself, to load a file or to quit."""
+        self._clicks.end(context)
 
     def change(self, _context: bpy.types.Context, world: WorldObjects) -> None:
         picks = [tuple(map(float, place.split())) for place in self.places.split(",") if place.strip()]
         camera = api.add_rig(world, "fly", api.RigOptions(picks=picks))
         self.report({"INFO"}, f"Added the camera {camera.name}")
-
-    def _pick(self, context: bpy.types.Context, event: bpy.types.Event) -> None:
-        world = active_world(context)
-        place = (event.mouse_region_x, event.mouse_region_y)
-        found = world and pick_in_region(world, context.region, context.region_data, place)
-        if found:
-            self._picked.append(found.place)
-            text = f"{len(self._picked)} picked. Click on, or Enter: done. Esc: cancel"
-            context.workspace.status_text_set(text)
-        else:
-            self.report({"INFO"}, "There is no point of the traced world there")
 
 
 class WT_OT_view_settings(bpy.types.Operator):

@@ -19,7 +19,7 @@ from .points import COLOR, LAYER, OWNER
 from .surface_nodes import surface_branch
 from .transaction import Transaction
 
-NAME, SURFACE_NAME, VERSION = "World Tracing Layer", "World Tracing Surface", 2
+NAME, SURFACE_NAME, VERSION = "World Tracing Layer", "World Tracing Surface", 3
 DISPLAYS = ("Points", "Surface")
 VIEWPORT_RADIUS = 2**0.5
 COLOR_SOURCES = ("Photo", "Layer", "Depth")

@@ -48,7 +48,7 @@ def pick_in_view(world: WorldObjects, view: np.ndarray, size: tuple[int, int], p
     focal = world.root["wt_K"][0]
     found: list[tuple[float, Pick]] = []
     for part in [*world.layers, *shown_objects(world)]:
-        if part.hide_get() or part.hide_viewport:
+        if not part.visible_get():
             continue
         positions = read_attribute(part.data, POSITION)
         depths = positions[:, 1] + part.get(ORIGIN, (0, 0, 0))[1]

@@ -1,0 +1,46 @@
+"""Clicks into a 3D viewport while an operator runs in it, which the sidebar's button may have started."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..scene.picking import Pick, pick_in_region
+from ..scene.worlds import WorldObjects
+
+
+class ViewportClicks:
+    """Says what is clicked in the viewport that an operator was started in."""
+
+    def __init__(self, context: bpy.types.Context, text: str) -> None:
+        """
+        Args:
+            context: in a 3D viewport, its sidebar included.
+            text: what to do, for the status line.
+        """
+        self._area = context.area
+        context.workspace.status_text_set(text)
+
+    @staticmethod
+    def possible(context: bpy.types.Context) -> bool:
+        """Whether there is a 3D viewport to click into; scripts run without one."""
+        return context.window is not None and context.area is not None and context.area.type == "VIEW_3D"
+
+    def region(self, event: bpy.types.Event) -> bpy.types.Region | None:
+        """The viewport itself, if the mouse is in it and not in a sidebar over it."""
+        under = [
+            region
+            for region in self._area.regions
+            if 0 <= event.mouse_x - region.x < region.width and 0 <= event.mouse_y - region.y < region.height
+        ]
+        return under[0] if [region.type for region in under] == ["WINDOW"] else None
+
+    def pick(self, event: bpy.types.Event, world: WorldObjects) -> Pick | None:
+        """The point of the world under the mouse."""
+        region = self.region(event)
+        if region is None:
+            return None
+        place = event.mouse_x - region.x, event.mouse_y - region.y
+        return pick_in_region(world, region, self._area.spaces.active.region_3d, place)
+
+    def end(self, context: bpy.types.Context) -> None:
+        context.workspace.status_text_set(None)
