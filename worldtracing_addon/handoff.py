@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.worldtracing.decoding.common import upright
 from ..backend.worldtracing.errors import WorldTracingError
 from ..backend.worldtracing.export.png import write_png
 from ..backend.worldtracing.image import picture_mask, save_pixels
@@ -57,7 +58,7 @@ def write_handoff(path: Path, photo: RawPixels, mask: RawPixels | None) -> Hando
     try:
         rgb, alpha = photo.to_photo()
         height, width = rgb.shape[:2]
-        mask_values = None if mask is None else picture_mask(*mask.to_photo(), width, height)
+        mask_values = None if mask is None else picture_mask(*_upright_mask(mask, photo), width, height)
         sha256 = photo.sha256()
         save_pixels(path, rgb, alpha, mask_values, focal_35mm=photo.exif.focal_35mm, source_sha256=sha256)
     except MemoryError as error:
@@ -70,6 +71,19 @@ def write_handoff(path: Path, photo: RawPixels, mask: RawPixels | None) -> Hando
     if photo.exif.orientation != 1:
         turned = rgb if alpha is None else np.dstack([rgb, alpha])
     return Handoff(path, mask is not None, sha256, turned)
+
+
+def _upright_mask(mask: RawPixels, photo: RawPixels) -> tuple[np.ndarray, np.ndarray | None]:
+    """`mask.to_photo()`, turned with the photo where it was painted over one that Blender shows lying."""
+    rgb, alpha = mask.to_photo()
+    orientation = photo.exif.orientation
+    if orientation == 1 or mask.exif.orientation != 1 or mask.values.shape[:2] != photo.values.shape[:2]:
+        return rgb, alpha
+    painted = mask.content is None or mask.is_edited
+    turns_to_another_shape = orientation >= 5 and rgb.shape[0] != rgb.shape[1]
+    if not (painted or turns_to_another_shape):
+        return rgb, alpha
+    return upright(rgb, orientation), None if alpha is None else upright(alpha, orientation)
 
 
 def write_upright(handoff: Handoff) -> Path | None:

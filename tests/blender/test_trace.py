@@ -128,3 +128,21 @@ def test_the_focal_length_survives_packing(api, tmp_path):
         assert saved.rgb.shape[:2] == (120, 90), "turned upright"
         assert tuple(world.camera.data.background_images[0].image.size) == (90, 120)
     assert len(api.worlds(bpy.context.scene)) == 1
+
+
+def test_a_mask_painted_over_a_lying_photo_is_turned_with_it(api, tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the file's upper left corner is the upper right one of the upright picture
+    Image.new("RGB", (120, 90), (90, 140, 60)).save(tmp_path / "lying.jpg", exif=exif, quality=95)
+    mask = bpy.data.images.new("painted", 120, 90)
+    pixels = np.zeros((90, 120, 4), np.float32)
+    pixels[-40:, :60] = 1  # rows from the bottom: the upper left of the lying picture
+    mask.pixels.foreach_set(pixels.reshape(-1))
+    api.trace_world(tmp_path / "lying.jpg", mask=mask, output=tmp_path / "lying.safetensors")
+    valid = api.LayeredWorld.load(tmp_path / "lying.safetensors").valid[0]
+    assert valid.shape == (120, 90)
+    assert valid[:58, 52:].all()
+    assert not valid[62:].any()
+    assert not valid[:, :48].any()
