@@ -124,7 +124,7 @@ def test_the_only_object_of_a_trace_may_fill_the_picture():
 
 
 def test_a_box_on_a_wall_means_what_is_painted_there():
-    world, owners = room(())
+    world, _ = room(())
     rgb = world.rgb.copy()
     rgb[10:24, 30:50] = (200, 40, 40)
     painted = LayeredWorld(world.points, world.valid, rgb, world.K, world.scale)

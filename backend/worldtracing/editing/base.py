@@ -18,7 +18,11 @@ from ..progress import OnProgress
 from ..registry import Registry
 from ..world import LayeredWorld
 
-SEGMENTERS = Registry("segmenter", "worldtracing.segmenters", {"graph": ".editing.graph_segmenter:GraphSegmenter"})
+SEGMENTERS = Registry(
+    "segmenter",
+    "worldtracing.segmenters",
+    {"graph": ".editing.graph_segmenter:GraphSegmenter", "sam2": ".editing.sam2_segmenter:Sam2Segmenter"},
+)
 
 SUPPORT_KINDS = ("floor", "table", "wall", "ceiling", "plane")
 

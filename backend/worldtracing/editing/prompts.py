@@ -54,7 +54,7 @@ def choose(world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segment
     if not wanted or (not alone and _too_much(mask, regions < first_support, boxes)):
         seen = world.valid.any(0)
         if not ((inside | boxes) & seen).any():
-            raise _nothing()
+            raise nothing_there()
         mask = cut_out(world.rgb, inside, outside, boxes if boxes.any() else None) & seen
     else:
         for label in wanted & unwanted:
@@ -62,11 +62,11 @@ def choose(world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segment
             if (inside & region).any():
                 mask |= divide(world.rgb, region, inside & region, outside & region)
     if not mask.any():
-        raise _nothing()
+        raise nothing_there()
     return mask
 
 
-def _nothing() -> WorldTracingError:
+def nothing_there() -> WorldTracingError:
     return WorldTracingError(
         "WT-SCENE-PROMPT",
         "There is no object where the selection points.",
@@ -154,12 +154,12 @@ def _drawn(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> np.ndarray:
             if 0 <= row < shape[0] and 0 <= column < shape[1]:
                 mask[row, column] = True
         else:
-            for x, y in _along(prompt):
+            for x, y in points_along(prompt):
                 mask |= np.hypot(columns + 0.5 - x, rows + 0.5 - y) <= prompt.radius
     return mask
 
 
-def _along(stroke: Stroke) -> np.ndarray:
+def points_along(stroke: Stroke) -> np.ndarray:
     """(N, 2) points on the stroke's line, at most half a radius apart."""
     corners = np.array(stroke.points, float).reshape(-1, 2)
     pieces = [corners[:1]]

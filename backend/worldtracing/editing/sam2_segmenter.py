@@ -1,0 +1,128 @@
+"""SAM 2 (Ravi et al. 2024) as a segmenter, through transformers, for users who have it and its weights installed.
+
+Code and weights are under the Apache License 2.0 and not gated. Nothing is downloaded here: the weights must lie in
+the Hugging Face cache, or in a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import WorldTracingError
+from ..extras import need
+from ..progress import OnProgress, silent
+from ..resample import resize_area
+from ..world import LayeredWorld
+from .base import Box, Click, Prompt, Segmentation, SegmenterInfo
+from .graph_segmenter import GraphSegmenter
+from .prompts import nothing_there, points_along
+
+MODEL = "facebook/sam2.1-hiera-tiny"
+
+MEAN, DEVIATION = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
+"""Of the pictures that the image encoder was trained on."""
+
+STROKE_POINTS = 8
+"""Points by which a stroke is told to the model, which knows points and boxes alone."""
+
+
+class Sam2Segmenter:
+    """Prompts are answered by SAM 2 from the photo; all objects at once are those of the geometry."""
+
+    info = SegmenterInfo(
+        name="sam2",
+        label="SAM 2 (if installed)",
+        description="Selects by what the photo shows. Needs PyTorch, transformers 4.56 or newer, and the weights of "
+        f"{MODEL} in the Hugging Face cache; they are not downloaded from here.",
+        licence="Apache-2.0",
+        needs=("torch", "transformers"),
+    )
+
+    def __init__(self, model: str = MODEL) -> None:
+        """
+        Args:
+            model: a name in the Hugging Face cache, or a folder.
+        """
+        self._name = model
+        self._model: Any = None
+
+    def segment(self, world: LayeredWorld, on_progress: OnProgress = silent) -> Segmentation:
+        """See `Segmenter.segment`; as `GraphSegmenter` does it."""
+        return GraphSegmenter().segment(world, on_progress)
+
+    def select(
+        self, world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segmentation | None = None
+    ) -> np.ndarray:
+        """See `Segmenter.select`; of several boxes the first counts.
+
+        Raises:
+            WorldTracingError: WT-ENV-PACKAGE, WT-MODEL-MISSING, WT-SCENE-PROMPT.
+        """
+        torch = need("torch", "torch", "select with SAM 2")
+        model = self._loaded()
+        size = int(model.config.prompt_encoder_config.image_size)
+        scale = np.array([size / world.width, size / world.height])
+        inputs = {"pixel_values": torch.from_numpy(_pixels(world.rgb, size))}
+        points, labels = _points(prompts)
+        if len(points):
+            inputs["input_points"] = torch.from_numpy((points * scale).astype(np.float32))[None, None]
+            inputs["input_labels"] = torch.from_numpy(labels)[None, None]
+        boxes = [(prompt.x0, prompt.y0, prompt.x1, prompt.y1) for prompt in prompts if isinstance(prompt, Box)]
+        if not boxes and not (labels == 1).any():
+            raise nothing_there()
+        if boxes:
+            inputs["input_boxes"] = torch.from_numpy((boxes[0] * np.tile(scale, 2)).astype(np.float32))[None, None]
+        with torch.inference_mode():
+            output = model(**inputs, multimask_output=not boxes and len(points) == 1)
+        best = int(output.iou_scores[0, 0].argmax())
+        logits = output.pred_masks[0, 0, best].float().numpy()
+        mask = (resize_area(logits, world.width, world.height) > 0) & world.valid.any(0)
+        if not mask.any():
+            raise nothing_there()
+        return mask
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            try:
+                from transformers import Sam2Model
+            except ImportError as error:
+                raise WorldTracingError(
+                    "WT-ENV-PACKAGE",
+                    f"SAM 2 needs the Python package transformers, 4.56 or newer ({error}).",
+                    "Run: pip install 'transformers>=4.56'",
+                ) from error
+            try:
+                model = Sam2Model.from_pretrained(self._name, local_files_only=True, use_safetensors=True)
+            except (OSError, ValueError) as error:
+                raise WorldTracingError(
+                    "WT-MODEL-MISSING",
+                    f"The weights of {self._name} are not on this machine.",
+                    f"Run: huggingface-cli download {self._name}",
+                ) from error
+            self._model = model.eval()
+        return self._model
+
+
+def _pixels(rgb: np.ndarray, size: int) -> np.ndarray:
+    """(1, 3, size, size) float32, the picture as the encoder wants it."""
+    small = resize_area(rgb, size, size).astype(np.float32) / 255
+    return np.ascontiguousarray(((small - MEAN) / DEVIATION).transpose(2, 0, 1)[None])
+
+
+def _points(prompts: Sequence[Prompt]) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 2) x and y in pixels, and (N,) int32 labels, 1 for the object and 0 for what is not."""
+    points, labels = [np.zeros((0, 2))], []
+    for prompt in prompts:
+        if isinstance(prompt, Box):
+            continue
+        if isinstance(prompt, Click):
+            marks = np.array([[prompt.x, prompt.y]])
+        else:
+            marks = points_along(prompt)
+            marks = marks[np.linspace(0, len(marks) - 1, min(len(marks), STROKE_POINTS)).astype(int)]
+        points.append(marks)
+        labels += [int(prompt.positive)] * len(marks)
+    return np.concatenate(points), np.array(labels, np.int32)
