@@ -43,6 +43,12 @@ def shown_state() -> BackendState:
     return _shown[1]
 
 
+def own_python() -> str:
+    """The Python that the preferences name, which is used instead of the backend; empty without one."""
+    chosen = preferences.get_preferences()
+    return chosen.python if chosen else ""
+
+
 def folder() -> Path:
     """Where the backend is, or would be set up."""
     return preferences.backend_folder().folder

@@ -79,6 +79,8 @@ def test_cancelled_in_a_download_then_resumed_repaired_and_removed(folder, wheel
 
     with serving(wheels) as index:  # nobody listens at this address any more
         source = Source(index=index.url.replace("http://", "http://user:secret@"))
+    assert failure(set_up(folder, source, "torch==2.0")).code == "WT-NET-UNREACHABLE"
+    assert folder.state() == ready, "an update without a network changes nothing"
     task = set_up(folder, source, repair=True)
     error = failure(task)
     assert error.code == "WT-NET-UNREACHABLE" and "127.0.0.1" in error.message

@@ -82,10 +82,18 @@ class BackendFolder:
         content = {"pins": digest(), "build": build, "checks": list(checks)}
         write_atomically(self._marker, json.dumps(content, indent=1).encode())
 
-    def mark_unready(self) -> None:
-        """From here on the environment is not used, whatever becomes of it."""
+    def mark_unready(self) -> bytes | None:
+        """From here on the environment is not used, whatever becomes of it; what `mark_again` takes, if it was."""
         with _writing(self._marker):
-            self._marker.unlink(missing_ok=True)
+            if not self._marker.is_file():
+                return None
+            marker = self._marker.read_bytes()
+            self._marker.unlink()
+            return marker
+
+    def mark_again(self, marker: bytes) -> None:
+        """Use the environment as before, as nothing has become of it."""
+        write_atomically(self._marker, marker)
 
     def remove_environment(self) -> None:
         """Delete the environment; what was downloaded for it stays.

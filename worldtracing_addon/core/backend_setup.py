@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...backend.worldtracing.errors import WorldTracingError
-from .backend_folder import BackendFolder
+from .backend_folder import BackendFolder, BackendState
 from .backend_plan import BackendPlan, index_arguments
 from .pip_output import Downloads, disk_full, is_network_failure, pip_error
 from .tasks import Task
@@ -51,25 +51,36 @@ class BackendSetup(Task):
         super().__init__(folder.log, folder.platform)
         self._folder, self._plan, self._doctor = folder, plan, doctor
         self._repair, self._backoff = repair, backoff
+        self._changed = False  # whether the environment is another than it was
 
-    def _work(self):
-        folder, plan = self._folder, self._plan
+    def _work(self) -> BackendState:
+        folder = self._folder
         with folder.locked():
-            self._progress("Checking the disk")
-            self._check_place()
-            folder.mark_unready()
-            if self._repair:
-                self._progress("Removing the old environment")
-                folder.remove_environment()
-            self._make_environment()
-            if plan.pip and plan.source.locked is None:
-                self._install("Updating pip", [plan.pip])
-            self._install_packages()
-            checks = self._examine()
+            before = folder.mark_unready()
+            try:
+                checks = self._set_up()
+            except BaseException:
+                if before is not None and not self._changed:  # an update that could not even begin
+                    folder.mark_again(before)
+                raise
             self._progress("Cleaning up")
             folder.remove_cache()
-            folder.mark_ready(plan.build.name, checks)
+            folder.mark_ready(self._plan.build.name, checks)
             return folder.state()
+
+    def _set_up(self) -> list[dict]:
+        """All but the marker; the doctor's findings."""
+        self._progress("Checking the disk")
+        self._check_place()
+        if self._repair:
+            self._progress("Removing the old environment")
+            self._changed = True
+            self._folder.remove_environment()
+        self._make_environment()
+        if self._plan.pip and self._plan.needs_network:
+            self._install("Updating pip", [self._plan.pip])
+        self._install_packages()
+        return self._examine()
 
     def _check_place(self) -> None:
         """That the disk has room, and that Windows allows for the packages' long paths."""
@@ -97,6 +108,7 @@ class BackendSetup(Task):
         if folder.environment.is_dir():
             if self._pip_version() is not None:
                 return
+            self._changed = True
             folder.remove_environment()
         command = [str(self._plan.python), "-I", "-X", "utf8", "-m", "venv", str(folder.environment)]
         try:
@@ -166,6 +178,7 @@ class BackendSetup(Task):
             quiet = downloads.read(line)
             unpacking = unpacking or line.startswith("Installing collected packages")
             if unpacking:
+                self._changed = self._changed or stage == INSTALLING
                 self._progress("Unpacking the packages")
             elif downloads.name:
                 known = max(total, downloads.megabytes)  # the size before is an estimate

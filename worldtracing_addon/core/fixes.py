@@ -23,6 +23,8 @@ _FIXES = {
     "WT-IO-WRITE": Fix("Choose Results Folder", "open_preferences"),
     "WT-IO-FULL": Fix("Choose Results Folder", "open_preferences"),
     "WT-ENV-TORCH": Fix("Set Up Backend", "open_preferences"),
+    "WT-ENV-PACKAGE": Fix("Set Up Backend", "open_preferences"),
+    "WT-MODEL-MISSING": Fix("Download Model", "open_preferences"),
     "WT-WORKER-NO-PYTHON": Fix("Use Blender's Python", "blender_python"),
     "WT-WORKER-STALLED": Fix("Choose Python", "open_preferences"),
     "WT-WORKER-DIED": _TRACE_AGAIN,

@@ -29,7 +29,8 @@ class WT_PT_backend(SidebarPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        return background.task() is not None or backend.shown_state().status not in ("ready", "outdated")
+        usable = backend.own_python() or backend.shown_state().python is not None
+        return background.task() is not None or not usable
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -39,6 +40,8 @@ class WT_PT_backend(SidebarPanel, bpy.types.Panel):
 
 def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """The state of the backend and what can be done about it."""
+    if python := backend.own_python():
+        draw_text(layout, context, f"Used instead: {python} (Backend Python)", icon="INFO")
     state = backend.shown_state()
     text, icon = _STATES[state.status]
     build = BUILDS.get(state.build)
