@@ -442,6 +442,16 @@ def test_the_buttons_do_what_the_api_does(api, build):
     assert not api.lifted_objects(world)
 
 
+def test_more_clicks_add_and_leave_out(api, modules, build):
+    world, owners = build()
+    ball, crate, cup = (click(api, owners, thing) for thing in (room.BALL, room.CRATE, room.CUP))
+    more = f"{cup.x} {cup.y}, -{crate.x} {crate.y}"
+    assert bpy.ops.wt.lift_object(x=ball.x, y=ball.y, more=more) == {"FINISHED"}
+    (item,) = api.lifted_objects(world)
+    taken = owners[tuple(places(modules, item).T)]
+    assert {room.BALL, room.CUP} == {thing for thing in range(6) if (taken == thing).mean() > 0.02}
+
+
 def test_removing_the_world_removes_what_was_lifted(api, build):
     names = sorted(part.name for part in bpy.data.objects)
     world, owners = build()

@@ -33,18 +33,25 @@ def _select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
 
 
 class WT_OT_lift_object(WorldOperator, bpy.types.Operator):
-    """Click an object of the traced world: it becomes an object of its own, and what it hid appears behind it"""
+    """Click an object of the traced world: it becomes an object of its own, and what it hid appears behind it.
+
+    Before that, Shift-click what belongs to it as well, and Ctrl-click what does not"""
 
     bl_idname = "wt.lift_object"
     bl_label = "Lift Object"
 
     x: bpy.props.FloatProperty(name="X", description="Column in the traced picture", min=0)
     y: bpy.props.FloatProperty(name="Y", description="Row in the traced picture, from the top", min=0)
+    more: bpy.props.StringProperty(
+        name="More Clicks",
+        description="Columns and rows of what belongs to it too, or with a minus first, does not: 9 9, -5 2",
+    )
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         if active_world(context) is None or not ViewportClicks.possible(context):
             return self.execute(context)
-        self._clicks = ViewportClicks(context, "Click the object to lift. ESC: cancel")
+        text = "Click the object to lift. SHIFT: this as well. CTRL: not this. ESC: cancel"
+        self._clicks, self.more = ViewportClicks(context, text), ""
         context.window_manager.modal_handler_add(self)
         context.window.cursor_modal_set("EYEDROPPER")
         return {"RUNNING_MODAL"}
@@ -57,6 +64,9 @@ class WT_OT_lift_object(WorldOperator, bpy.types.Operator):
         if event.type != "LEFTMOUSE" or event.value != "PRESS" or self._clicks.region(event) is None:
             return {"PASS_THROUGH"}
         found = self._clicks.pick(event, world)
+        if found is not None and (event.shift or event.ctrl):
+            self.more += f"{', ' if self.more else ''}{'-' if event.ctrl else ''}{found.pixel[0]} {found.pixel[1]}"
+            return {"RUNNING_MODAL"}
         self.cancel(context)
         if found is None:
             self.report({"WARNING"}, "There is no point of the traced world there")
@@ -74,7 +84,11 @@ class WT_OT_lift_object(WorldOperator, bpy.types.Operator):
         context.window.cursor_modal_restore()
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
-        _select_only(context, api.lift_object(world, [api.Click(self.x, self.y)]))
+        prompts = [api.Click(self.x, self.y)]
+        for click in filter(None, map(str.strip, self.more.split(","))):
+            x, y = map(float, click.removeprefix("-").split())
+            prompts.append(api.Click(x, y, positive=not click.startswith("-")))
+        _select_only(context, api.lift_object(world, prompts))
 
 
 class WT_OT_put_back(WorldOperator, bpy.types.Operator):
