@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from editing_world import BALL, COLORS, CRATE, CUP, FLOOR, TABLE, TO_LEVEL, WALL, room
 
-from worldtracing.editing import fill, find_planes, lift, part, surface_colors
+from worldtracing.editing import fill, find_planes, lift, part, segment, surface_colors
 from worldtracing.editing.base import front_layer
 from worldtracing.world import LayeredWorld
 
@@ -188,3 +188,14 @@ def test_next_to_the_sky_nothing_is_filled(scene):
     alone = part(world, np.broadcast_to(owners[0] == BALL, world.valid.shape))
     assert not fill(alone, np.zeros_like(alone.valid), ()).valid.any()
     assert np.count_nonzero(ball) > 100
+
+
+def test_a_world_without_points_has_nothing_to_edit():
+    nothing = np.zeros((2, 8, 9), bool)
+    rgb = np.zeros((8, 9, 3), np.uint8)
+    world = LayeredWorld(np.zeros((2, 8, 9, 3), np.float32), nothing, rgb, np.diag([9.0, 9.0, 1.0]), "relative")
+    segmentation = segment(world)
+    assert segmentation.names == ()
+    assert not lift(world, np.ones((8, 9), bool), segmentation.planes).points.any()
+    assert not fill(world, nothing, segmentation.planes).valid.any()
+    assert not surface_colors(world, nothing, segmentation.planes).invented.any()

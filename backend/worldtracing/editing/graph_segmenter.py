@@ -16,7 +16,6 @@ from .surfaces import Surfaces, take_apart
 SMALLEST = 0.0008
 """Share of the picture below which a region is no object."""
 
-
 LARGEST = 0.35
 """Share of the picture above which a region that reaches three of its borders is background."""
 

@@ -35,7 +35,7 @@ LOOSE_GAIN = 0.4
 """A tight tolerance is enough where it finds this share of the points that `TOLERANCE` finds."""
 
 FINEST = 0.002
-"""The same where the points fit the plane perfectly."""
+"""The tolerance of a plane whose points fit it perfectly."""
 
 BEYOND = 0.03
 """Share of all points that may lie behind a plane that bounds the scene."""
