@@ -10,8 +10,8 @@ from ...backend.worldtracing.errors import WorldTracingError
 from ..core.coverage import FILLED_FRAME, LONGER_SIDE, Splats, coverage, covered, holes, low_resolution
 from ..core.rigs import RigRange, Viewpoint, clip_matrix, suggest_range
 from .attributes import read_attribute
-from .objects import ORIGIN, OWNER, shown_objects
-from .points import PIXEL, POSITION
+from .objects import ORIGIN, shown_objects
+from .points import OWNER, PIXEL, POSITION
 from .worlds import WorldObjects
 
 POINT_RADIUS = 0.75  # pixels, as the points of a layer are shown by default

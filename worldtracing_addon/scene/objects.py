@@ -6,7 +6,6 @@ import bpy
 from mathutils import Matrix
 
 from .node_graph import NodeGraph
-from .points import OWNER as OWNER
 from .transaction import Transaction
 from .worlds import KIND, WorldObjects
 

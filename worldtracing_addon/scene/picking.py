@@ -10,8 +10,8 @@ from mathutils import Vector
 
 from ..core.picking import point_under
 from .attributes import read_attribute
-from .objects import ORIGIN, OWNER, shown_objects
-from .points import LAYER, PIXEL, POSITION
+from .objects import ORIGIN, shown_objects
+from .points import LAYER, OWNER, PIXEL, POSITION
 from .worlds import WorldObjects
 
 
