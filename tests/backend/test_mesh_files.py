@@ -16,7 +16,7 @@ from worldtracing.export.glb import export_glb
 from worldtracing.meshing.base import GENERATORS
 from worldtracing.meshing.making import MeshRequest, make_mesh
 from worldtracing.meshing.textured import TexturedMesh
-from worldtracing.worker import protocol
+from worldtracing.worker import job, protocol
 
 
 def toy_mesh(**changes):
@@ -211,3 +211,14 @@ def test_the_worker_makes_meshes_and_lists_generators(world, tmp_path):
         assert [entry["name"] for entry in entries] == GENERATORS.names()
         refusal = worker.ask(protocol.mesh("x", str(world), str(tmp_path / "x.obj")))
         assert refusal["type"] == "error" and refusal["code"] == "WT-MESH-FORMAT"
+
+
+def test_too_little_memory_for_a_mesh_is_said(world, tmp_path, monkeypatch, capfd):
+    def too_large(request, on_progress):
+        np.empty(1 << 60, np.uint8)
+
+    monkeypatch.setattr(job, "make_mesh", too_large)
+    message = protocol.parse_request(protocol.mesh("m", str(world), str(tmp_path / "mesh.glb")))
+    answer = job.Job(message, lambda _: None).run(job.Engines())
+    assert answer["type"] == "error" and answer["code"] == "WT-MEM-MESH"
+    assert "MemoryError" in capfd.readouterr().err

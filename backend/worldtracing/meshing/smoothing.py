@@ -9,7 +9,7 @@ from .ray_grid import read_rays
 SHRINK, GROW = 0.5, -0.53
 """Taubin's pair of weights: together they pass what is wide and remove what is narrow, without shrinking."""
 
-ROUNDS = 6
+ROUNDS = 4
 
 REACH = 2.0
 """How far from a layer, in samples, a vertex may lie that belongs to it."""

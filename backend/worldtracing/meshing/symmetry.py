@@ -19,7 +19,7 @@ REFINEMENTS = (0.2, 0.07, 0.02)
 PROMISE = 0.3
 """Planes this much under `MATCHED` are worth refining."""
 
-FRONT_TO_BACK = 0.05
+FRONT_TO_BACK = 0.15
 """What a plane's score gains by standing across the view."""
 
 ACROSS = 0.5
@@ -65,8 +65,11 @@ def find_symmetries(points: np.ndarray, view: np.ndarray) -> list[Plane]:
     _, _, axes = np.linalg.svd(chosen - chosen.mean(0), full_matrices=False)
     directions = np.concatenate([axes, view[None], _half_sphere(DIRECTIONS)])
 
+    def matched(plane: Plane) -> float:
+        return float(cells.contains(plane.mirror(chosen)).mean())
+
     def score(plane: Plane) -> float:
-        return float(cells.contains(plane.mirror(chosen)).mean()) + FRONT_TO_BACK * abs(float(plane.normal @ view))
+        return matched(plane) + FRONT_TO_BACK * abs(float(plane.normal @ view))
 
     planes = [Plane(normal, _middle(chosen, normal)) for normal in directions]
     scores = np.array([score(plane) for plane in planes])
@@ -76,8 +79,8 @@ def find_symmetries(points: np.ndarray, view: np.ndarray) -> list[Plane]:
         if scores[number] < MATCHED - PROMISE or len(found) == 3:
             break
         if across:
-            plane, reached = _refined(planes[number], scores[number], score, chosen, size, rng)
-            if reached >= MATCHED and all(abs(plane.normal @ other.normal) < ACROSS for other in found):
+            plane = _refined(planes[number], scores[number], score, chosen, size, rng)
+            if matched(plane) >= MATCHED and all(abs(plane.normal @ other.normal) < ACROSS for other in found):
                 found.append(plane)
     return found
 
@@ -89,8 +92,8 @@ def _refined(
     points: np.ndarray,
     size: float,
     rng: np.random.Generator,
-) -> tuple[Plane, float]:
-    """The best plane near one, and its score."""
+) -> Plane:
+    """The best plane near one."""
     for spread in REFINEMENTS:
         start = plane
         for _ in range(DIRECTIONS // 2):
@@ -100,7 +103,7 @@ def _refined(
             value = score(candidate)
             if value > reached:
                 plane, reached = candidate, value
-    return plane, reached
+    return plane
 
 
 def _middle(points: np.ndarray, normal: np.ndarray) -> float:
