@@ -150,6 +150,26 @@ def test_models_need_a_backend_and_an_accepted_licence(preferences, api, backgro
     assert caught.value.code == "WT-MODEL-LICENCE"
 
 
+def test_the_buttons_of_a_model(preferences, api, background, submodule, tmp_path):
+    preferences.backend_folder, preferences.models_folder = str(tmp_path / "backend"), str(tmp_path / "models")
+    part = tmp_path / "models" / "downloads" / "haoz19--object-model-6layer" / "model.pt"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"a download")
+    assert {state.model.name: state.other for state in api.models()}["r75b"] == 10
+    assert bpy.ops.wt.delete_model(model="r75b") == {"FINISHED"}
+    while background.task() is not None:
+        time.sleep(0.05)
+    assert not part.exists()
+
+    with pytest.raises(RuntimeError, match="WT-ENV-NO-BACKEND"):
+        bpy.ops.wt.convert_model(model="r76", filepath=str(tmp_path / "model.pt"), release="2026-06")
+    operator = submodule("worldtracing_addon.ops.models").WT_OT_download_model
+    layout, rna = Layout(), bpy.ops.wt.download_model.get_rna_type()
+    operator.draw(SimpleNamespace(layout=layout, model="r75b", bl_rna=rna), context())
+    assert "About 6.8 GB to download, half of that is kept" in layout.texts
+    assert "non-commercial research only" in " ".join(layout.texts)
+
+
 def test_a_set_up_from_a_folder_without_any_network(preferences, api, background, submodule, tmp_path):
     """The whole way through the API, in Blender's own Python: environment, packages, doctor, worker; then removal."""
     make_wheel(tmp_path / "wheels")

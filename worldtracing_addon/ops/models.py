@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import bpy
 
-from ...backend.worldtracing.weights.catalogue import LICENCE, RELEASED
+from ...backend.worldtracing.weights.catalogue import LICENCE, RELEASED, released_model
 from .. import models
 from ..core.models import DOWNLOAD_GB
 from ..ui.common import draw_text
 from .backend import BackendOperator
+
+ONLY = "only"
+RELEASES = (
+    (ONLY, "The Only One", "Most models have one release"),
+    *((name, name, "") for name in sorted({name for model in RELEASED.values() for name in model.releases})),
+)
 
 
 class WT_OT_list_models(BackendOperator, bpy.types.Operator):
@@ -29,7 +33,7 @@ class WT_OT_download_model(BackendOperator, bpy.types.Operator):
     bl_idname = "wt.download_model"
     bl_label = "Download Model"
 
-    name: bpy.props.StringProperty(name="Model", description="Name of a released model", options={"SKIP_SAVE"})
+    model: bpy.props.StringProperty(name="Model", description="Name of a released model", options={"SKIP_SAVE"})
     accept: bpy.props.BoolProperty(
         name="I have read the terms and accept them",
         description="The weights' licence, on the model's page",
@@ -47,7 +51,7 @@ class WT_OT_download_model(BackendOperator, bpy.types.Operator):
         return context.window_manager.invoke_props_dialog(self, width=420)
 
     def draw(self, context: bpy.types.Context) -> None:
-        model = RELEASED[self.name]
+        model = RELEASED[self.model]
         layout = self.layout
         layout.label(text=f"{model.name}: {model.label}")
         layout.label(text=f"About {DOWNLOAD_GB.get(model.name, 0):g} GB to download, half of that is kept")
@@ -56,7 +60,7 @@ class WT_OT_download_model(BackendOperator, bpy.types.Operator):
         layout.prop(self, "accept")
 
     def start(self, _context: bpy.types.Context) -> None:
-        models.start_download(self.name, accept_licence=self.accept)
+        models.start_download(self.model, accept_licence=self.accept)
 
 
 class WT_OT_convert_model(BackendOperator, bpy.types.Operator):
@@ -65,22 +69,13 @@ class WT_OT_convert_model(BackendOperator, bpy.types.Operator):
     bl_idname = "wt.convert_model"
     bl_label = "Use Local File"
 
-    _releases: ClassVar[list[tuple[str, str, str]]] = []  # Blender does not keep the strings of dynamic enums alive
-
-    def _release_items(self, _context) -> list[tuple[str, str, str]]:
-        releases = RELEASED[self.name].releases if self.name in RELEASED else ()
-        self._releases[:] = [(name, name, "") for name in sorted(releases, reverse=True)] or [
-            ("NONE", "The Only One", "")
-        ]
-        return self._releases
-
-    name: bpy.props.StringProperty(name="Model", description="Name of a released model", options={"SKIP_SAVE"})
+    model: bpy.props.StringProperty(name="Model", description="Name of a released model", options={"SKIP_SAVE"})
     filepath: bpy.props.StringProperty(name="Checkpoint", description="The downloaded file", subtype="FILE_PATH")
     filter_glob: bpy.props.StringProperty(default="*.pt;*.pth;*.ckpt", options={"HIDDEN"})
     release: bpy.props.EnumProperty(
         name="Release",
         description="Which release of the weights the file is; it does not say so itself",
-        items=_release_items,
+        items=RELEASES,
     )
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
@@ -88,8 +83,8 @@ class WT_OT_convert_model(BackendOperator, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def start(self, _context: bpy.types.Context) -> None:
-        release = self.release if self.release != "NONE" else ""
-        models.start_conversion(self.name, bpy.path.abspath(self.filepath), release)
+        release = self.release if released_model(self.model).releases and self.release != ONLY else ""
+        models.start_conversion(self.model, bpy.path.abspath(self.filepath), release)
 
 
 class WT_OT_delete_model(BackendOperator, bpy.types.Operator):
@@ -98,13 +93,13 @@ class WT_OT_delete_model(BackendOperator, bpy.types.Operator):
     bl_idname = "wt.delete_model"
     bl_label = "Delete Model"
 
-    name: bpy.props.StringProperty(name="Model", description="Name of a released model", options={"SKIP_SAVE"})
+    model: bpy.props.StringProperty(name="Model", description="Name of a released model", options={"SKIP_SAVE"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event)
 
     def start(self, _context: bpy.types.Context) -> None:
-        models.start_deletion(self.name)
+        models.start_deletion(self.model)
 
 
 register, unregister = bpy.utils.register_classes_factory(

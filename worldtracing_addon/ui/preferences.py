@@ -69,10 +69,10 @@ def _draw_model(layout: bpy.types.UILayout, state: ModelState) -> None:
     row.label(text=state.text if state.ready or state.other else f"{DOWNLOAD_GB.get(model.name, 0):.1f} GB")
     row.operator("wm.url_open", text="", icon="URL").url = model.page
     if not state.ready:
-        row.operator("wt.download_model", text="", icon="IMPORT").name = model.name
-        row.operator("wt.convert_model", text="", icon="FILEBROWSER").name = model.name
+        row.operator("wt.download_model", text="", icon="IMPORT").model = model.name
+        row.operator("wt.convert_model", text="", icon="FILEBROWSER").model = model.name
     if state.ready or state.other:
-        row.operator("wt.delete_model", text="", icon="TRASH").name = model.name
+        row.operator("wt.delete_model", text="", icon="TRASH").model = model.name
 
 
 def _draw_memory(layout: bpy.types.UILayout, _context: bpy.types.Context, preferences) -> None:
