@@ -206,7 +206,7 @@ def trace_and_look():
     gaps = measure_gaps(EXTENSION)
     yield from wait_until(lambda: not job().running, 120, "the trace")
     say("longest wait for the main thread", {name: f"{1000 * seconds:.1f} ms" for name, seconds in gaps.items()})
-    assert max(gaps["processor"], gaps["poll"]) <= BLOCKED_SECONDS, "the main thread was blocked during the trace"
+    assert gaps["turn"] <= BLOCKED_SECONDS, "the main thread was blocked during the trace"
     assert not job().error_code, job().error_message
     assert layer_objects(), "the trace built nothing"
     say("traced", len(layer_objects()), "layers,", sum(len(o.data.vertices) for o in layer_objects()), "points")

@@ -1,43 +1,45 @@
-"""How long Blender's main thread is kept from its event loop while a trace runs."""
+"""How long the add-on keeps Blender's main thread from its event loop while a trace runs."""
 
 import sys
 import time
+from pathlib import Path
 
 import bpy
 
 BLOCKED_SECONDS = 0.05
-"""How long the main thread may compute between two turns of the event loop while a trace runs."""
+"""How long one turn of the add-on may take while a trace runs, but for building the scene."""
+QUEUED = Path("/proc/thread-self/schedstat")  # its second number: nanoseconds in which other programs had the processor
 
 
 def measure_gaps(extension):
-    """Measure how long the main thread is busy between two turns of the event loop, until the scene is built.
+    """Measure turns of the add-on and of the event loop, until the scene is built.
 
-    Returns a dictionary that fills, in seconds: the longest gap on the clock, which drawing in software and other
-    programs lengthen; the longest in processor time, which they do not; the add-on's own longest turn on the clock; and
-    how long the build took.
+    Returns a dictionary that fills, in seconds: the longest turn of the add-on ("turn"), without the time in which
+    other programs had the processor; the longest time between two turns of the event loop, on the clock ("loop") and in
+    processor time ("computing"), drawing in software included; and how long the build took ("build").
     """
     addon = f"{extension}.worldtracing_addon"
     build, trace_class = sys.modules[f"{addon}.scene.build"], sys.modules[f"{addon}.trace"].Trace
     build_world, poll, last = build.build_world, trace_class.poll, None
-    found = {"clock": 0.0, "processor": 0.0, "poll": 0.0}
+    found = {"turn": 0.0, "loop": 0.0, "computing": 0.0}
 
-    def turn():
+    def look():
         nonlocal last
-        now = {"clock": time.perf_counter(), "processor": time.thread_time()}
+        now = {"loop": time.perf_counter(), "computing": time.thread_time()}
         for name in last or ():
             found[name] = max(found[name], now[name] - last[name])
         last = now
         return None if "build" in found else 0.002
 
     def timed_poll(trace):
-        start = time.perf_counter()
+        start = own_time()
         state = poll(trace)
         if "build" not in found:
-            found["poll"] = max(found["poll"], time.perf_counter() - start)
+            found["turn"] = max(found["turn"], own_time() - start)
         return state
 
     def timed_build(*args, **options):
-        turn()
+        look()
         build.build_world, trace_class.poll = build_world, poll
         start = time.perf_counter()
         try:
@@ -46,5 +48,10 @@ def measure_gaps(extension):
             found["build"] = time.perf_counter() - start
 
     build.build_world, trace_class.poll = timed_build, timed_poll
-    bpy.app.timers.register(turn)
+    bpy.app.timers.register(look)
     return found
+
+
+def own_time():
+    """Seconds on the clock, less those in which this thread waited for the processor."""
+    return time.perf_counter() - int(QUEUED.read_text().split()[1]) / 1e9
