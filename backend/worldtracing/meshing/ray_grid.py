@@ -56,11 +56,6 @@ class RayGrid:
             index = (np.log(z, dtype=np.float64) - self.origin[2]) / self.step
         return np.where(z > 0, index, np.nan).astype(np.float32)
 
-    def pixels(self, index: np.ndarray, camera: Camera) -> np.ndarray:
-        """(N, 2) float64 pixel coordinates of positions (N, 3) in samples."""
-        slopes = self.origin[:2] + np.asarray(index, np.float64)[:, :2] * self.step
-        return slopes * (camera.fx, camera.fy) + (camera.cx, camera.cy)
-
 
 def fit_grid(depth: np.ndarray, camera: Camera, resolution: int) -> RayGrid:
     """The grid of about `resolution`^3 samples that holds the points of depths (L, H, W), 0 where absent."""
