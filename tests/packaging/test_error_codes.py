@@ -1,4 +1,4 @@
-"""Every error code that the source can give is in docs/troubleshooting.md, and no other."""
+"""Every error code that the source can give is in docs/troubleshooting.md, and no other; and a test provokes it."""
 
 import ast
 import re
@@ -22,3 +22,9 @@ def codes_in_source() -> set[str]:
 def test_every_code_is_documented_and_every_documented_code_exists():
     documented = set(CODE.findall((ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")))
     assert codes_in_source() == documented
+
+
+def test_every_code_is_provoked_by_a_test():
+    tests = (path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
+    named = set(CODE.findall("".join(path.read_text(encoding="utf-8") for path in tests)))
+    assert codes_in_source() - named == set()
