@@ -200,6 +200,35 @@ def test_the_overlay_marks_what_is_missing(submodule):
     assert pixels[2, 1].tolist() == pytest.approx(overlay.COLOR) and np.count_nonzero(pixels.any(-1)) == 1
 
 
+def test_the_overlay_can_be_switched_off_after_another_file_was_opened(submodule):
+    """Blender drops handlers when it opens a file, but keeps what draws in viewports."""
+    overlay = submodule("worldtracing_addon.scene.coverage_overlay")
+    before = len(bpy.app.handlers.depsgraph_update_post)
+    assert bpy.ops.wt.show_coverage() == {"FINISHED"} and overlay.is_shown()
+    bpy.ops.wm.read_homefile(use_empty=True)
+    assert bpy.ops.wt.show_coverage() == {"FINISHED"} and not overlay.is_shown()
+    assert len(bpy.app.handlers.depsgraph_update_post) == before
+
+
+def test_merged_layers_are_seen_and_clicked_as_the_layers_were(api, world, submodule):
+    picking = submodule("worldtracing_addon.scene.picking")
+    coverage = submodule("worldtracing_addon.scene.coverage")
+    view = coverage.camera_view(world, world.camera) @ np.array(world.root.matrix_world.inverted())
+    places = [(x, y) for x in (20, 48, 80) for y in (10, 36, 60)]
+
+    def clicked():
+        bpy.context.view_layer.update()
+        found = [picking.pick_in_view(world, view, (96, 72), place) for place in places]
+        return [pick and (pick.layer, pick.pixel, tuple(pick.place)) for pick in found]
+
+    picks, reach = clicked(), api.suggested_range(world)
+    assert any(picks)
+    api.merge_layers(world)
+    assert clicked() == picks and api.suggested_range(world) == reach
+    bpy.data.objects.remove(world.root)
+    assert clicked() == [None] * len(places)
+
+
 @pytest.mark.parametrize("engine", ["CYCLES", "EEVEE"])
 def test_view_settings_are_undone(api, engine):
     scene = bpy.context.scene

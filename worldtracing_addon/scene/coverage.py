@@ -10,7 +10,7 @@ from ...backend.worldtracing.errors import WorldTracingError
 from ..core.coverage import FILLED_FRAME, LONGER_SIDE, Splats, coverage, covered, holes, low_resolution
 from ..core.rigs import RigRange, Viewpoint, clip_matrix, suggest_range
 from .attributes import read_attribute
-from .objects import ORIGIN, shown_objects
+from .objects import ORIGIN, parts_with_points
 from .points import OWNER, PIXEL, POSITION
 from .worlds import WorldObjects
 
@@ -40,7 +40,7 @@ def splats_of(world: WorldObjects) -> Splats:
     stride = max(1, round(max(width, height) / (LONGER_SIDE * POINTS_PER_PIXEL)))
     to_root = root.matrix_world.inverted()
     points, radii = [np.empty((0, 3), np.float32)], [np.empty(0, np.float32)]
-    for part in [*world.layers, *shown_objects(world)]:
+    for part in parts_with_points(world):
         if part.hide_render:
             continue
         positions, depths = _thinned(part, stride)

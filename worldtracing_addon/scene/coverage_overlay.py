@@ -12,9 +12,11 @@ from .worlds import active_world
 
 COLOR = (0.9, 0.1, 0.05, 0.45)
 
+_HANDLERS = (bpy.app.handlers.depsgraph_update_post, bpy.app.handlers.load_post)
+
 _handle = None
 _splats: dict[str, object] = {}
-"""By world id; dropped at every change of the scene."""
+"""By world id; dropped at every change of the scene, and when a file is opened."""
 
 
 def is_shown() -> bool:
@@ -27,10 +29,12 @@ def show(on: bool) -> None:
     global _handle
     if on and _handle is None:
         _handle = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
-        bpy.app.handlers.depsgraph_update_post.append(_forget)
+        for handlers in _HANDLERS:
+            handlers.append(_forget)
     elif not on and _handle is not None:
         bpy.types.SpaceView3D.draw_handler_remove(_handle, "WINDOW")
-        bpy.app.handlers.depsgraph_update_post.remove(_forget)
+        for handlers in _HANDLERS:
+            handlers.remove(_forget)
         _splats.clear()
         _handle = None
 
@@ -40,6 +44,7 @@ def overlay_pixels(missing: np.ndarray) -> np.ndarray:
     return missing[::-1, :, None] * np.float32(COLOR)
 
 
+@bpy.app.handlers.persistent
 def _forget(*_) -> None:
     _splats.clear()
 

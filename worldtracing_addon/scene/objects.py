@@ -31,6 +31,11 @@ def shown_objects(world: WorldObjects) -> list[bpy.types.Object]:
     return [part for part in world.items if ORIGIN in part]
 
 
+def parts_with_points(world: WorldObjects) -> list[bpy.types.Object]:
+    """Every object with points of a world, hidden ones included; layers that were merged, on their own and as one."""
+    return [*world.layers, *([world.merged] if world.merged else []), *shown_objects(world)]
+
+
 def edited_objects(world: WorldObjects) -> list[bpy.types.Object]:
     """What commands can speak of: lifted objects, copies of them and what replaced them, by name."""
     return sorted((part for part in world.items if part[KIND] in (LIFTED, COPY)), key=lambda part: part.name)

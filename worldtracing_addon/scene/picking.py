@@ -10,7 +10,7 @@ from mathutils import Vector
 
 from ..core.picking import point_under
 from .attributes import read_attribute
-from .objects import ORIGIN, shown_objects
+from .objects import ORIGIN, parts_with_points
 from .points import LAYER, OWNER, PIXEL, POSITION
 from .worlds import WorldObjects
 
@@ -45,9 +45,11 @@ def pick_in_view(world: WorldObjects, view: np.ndarray, size: tuple[int, int], p
         size: (width, height) of the view in pixels.
         place: (x, y) in pixels from the bottom left.
     """
+    if world.root is None:
+        return None
     focal = world.root["wt_K"][0]
     found: list[tuple[float, Pick]] = []
-    for part in [*world.layers, *shown_objects(world)]:
+    for part in parts_with_points(world):
         if not part.visible_get():
             continue
         positions = read_attribute(part.data, POSITION)
