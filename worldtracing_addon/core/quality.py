@@ -33,8 +33,8 @@ QUALITIES = {
 def choices(quality: Quality, info: EngineInfo) -> dict[str, int]:
     """The preset's values for the settings that the engine has."""
     values = {}
-    if "steps" in info.options:
-        values["steps"] = quality.steps
+    if "steps" in info.options:  # the small bundled model needs one step anyway
+        values["steps"] = quality.steps if "model" in info.options else OWN_STEPS
     if info.draws_noise:
         values["seeds"] = quality.seeds
     if has_resolution(info):

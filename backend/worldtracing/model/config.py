@@ -231,7 +231,7 @@ BUNDLED = ModelConfig(
     head_blocks=0,
     encoder=EncoderConfig(width=192, depth=2, heads=3, patch=16),
     xyz_norm="log_depth",
-    steps=4,
+    steps=1,
     ray_map=True,
     validity=True,
     conv=ConvConfig(),
