@@ -1,5 +1,7 @@
 """Real lengths: the world is scaled about its feet, what the camera sees stays, other seeds keep the length."""
 
+from types import SimpleNamespace
+
 import bpy
 import numpy as np
 import pytest
@@ -75,6 +77,43 @@ def test_another_guess_of_another_scale_and_size_keeps_the_length(api, make):
     api.set_scale(world, *two_points(world), 2.5)
     again = make(factor=7.0, width=192, height=144)
     assert again.id == world.id and distance(again) == pytest.approx(2.5, rel=0.03)
+
+
+@pytest.fixture
+def viewport(submodule, make):
+    """A real 3D viewport, and clicks into it."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    make()
+    area = next(area for area in bpy.context.window.screen.areas if area.type == "VIEW_3D")
+    with bpy.context.temp_override(area=area):
+        return area, submodule("worldtracing_addon.ops.viewport").ViewportClicks(bpy.context, "Click")
+
+
+def at(area, x=0.5, y=0.5):
+    return SimpleNamespace(mouse_x=area.x + int(area.width * x), mouse_y=area.y + int(area.height * y))
+
+
+def test_only_clicks_into_the_viewport_itself_are_taken(viewport):
+    area, clicks = viewport
+    assert clicks.region(at(area)).type == "WINDOW"
+    others = [other for other in bpy.context.window.screen.areas if other != area]
+    assert others and all(clicks.region(at(other)) is None for other in others), "other editors stay usable"
+    assert clicks.region(at(area, y=0.999)) is None, "the header"
+
+
+@pytest.mark.parametrize("close", [
+    lambda area: setattr(area, "type", "IMAGE_EDITOR"),
+    lambda area: bpy.ops.wm.read_homefile(use_factory_startup=True),
+])  # fmt: skip
+def test_a_viewport_that_is_closed_while_points_are_clicked(viewport, submodule, close):
+    area, clicks = viewport
+    overlay = submodule("worldtracing_addon.ui.overlay").LineOverlay(area)
+    overlay.show(Vector((0, 0, 0)), None)
+    place = at(area)
+    close(area)
+    assert clicks.region(place) is None
+    overlay.show(Vector((0, 0, 0)), None)
+    overlay.remove()
 
 
 def test_a_root_that_was_scaled_by_hand_is_left_alone(api, make):

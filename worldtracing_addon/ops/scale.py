@@ -7,9 +7,11 @@ from mathutils import Vector
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
-from ..scene.picking import pick_in_region
-from ..scene.worlds import WorldObjects, active_world
+from ..scene.worlds import active_world
 from ..ui.overlay import LineOverlay
+from .viewport import ViewportClicks
+
+FIRST, SECOND = (f"Click the {which} point of the traced world. ESC: cancel" for which in ("first", "second"))
 
 
 class WT_OT_measure_scale(bpy.types.Operator):
@@ -27,14 +29,13 @@ class WT_OT_measure_scale(bpy.types.Operator):
         return True
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        if context.area is None or context.area.type != "VIEW_3D":
+        if not ViewportClicks.possible(context):
             self.report({"WARNING"}, "Measure in a 3D viewport")
             return {"CANCELLED"}
-        self._area = context.area
         self._first: Vector | None = None
-        self._overlay = LineOverlay()
+        self._clicks = ViewportClicks(context, FIRST)
+        self._overlay = LineOverlay(self._clicks.area)
         context.window_manager.modal_handler_add(self)
-        self._say(context, "Click the first point")
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -43,18 +44,19 @@ class WT_OT_measure_scale(bpy.types.Operator):
             return self._leave(context, {"CANCELLED"})
         if event.type not in {"LEFTMOUSE", "MOUSEMOVE"} or event.value == "RELEASE":
             return {"PASS_THROUGH"}  # the viewport can be turned meanwhile
-        found = self._point_under(world, event)
+        if self._clicks.region(event) is None:
+            return {"PASS_THROUGH"}  # other editors, and the sidebar
+        picked = self._clicks.pick(event, world)
+        found = picked and picked.place
         if event.type == "MOUSEMOVE":
-            self._overlay.show(self._area, self._first, found)
+            self._overlay.show(self._first, found)
             return {"PASS_THROUGH"}
-        if found is None:
-            return {"PASS_THROUGH"} if self._region(event) is None else {"RUNNING_MODAL"}
+        if found is None or found == self._first:
+            return {"RUNNING_MODAL"}
         if self._first is None:
             self._first = found
-            self._overlay.show(self._area, found, found)
-            self._say(context, "Click the second point")
-            return {"RUNNING_MODAL"}
-        if (found - self._first).length < 1e-9:
+            self._overlay.show(found, found)
+            context.workspace.status_text_set(SECOND)
             return {"RUNNING_MODAL"}
         points = {"point_a": self._first, "point_b": found, "length": (found - self._first).length}
         self._leave(context, set())
@@ -65,28 +67,9 @@ class WT_OT_measure_scale(bpy.types.Operator):
         """Blender ends the operator itself, to load a file or to quit."""
         self._leave(context, set())
 
-    def _region(self, event: bpy.types.Event) -> bpy.types.Region | None:
-        """The viewport itself, if the mouse is in it and not in a sidebar over it."""
-        for region in self._area.regions:
-            inside = 0 <= event.mouse_x - region.x < region.width and 0 <= event.mouse_y - region.y < region.height
-            if inside and region.type != "WINDOW":
-                return None
-        return next(region for region in self._area.regions if region.type == "WINDOW")
-
-    def _point_under(self, world: WorldObjects, event: bpy.types.Event) -> Vector | None:
-        region = self._region(event)
-        if region is None:
-            return None
-        place = (event.mouse_x - region.x, event.mouse_y - region.y)
-        found = pick_in_region(world, region, self._area.spaces.active.region_3d, place)
-        return found and found.place
-
-    def _say(self, context: bpy.types.Context, text: str) -> None:
-        context.workspace.status_text_set(f"{text} of the traced world. ESC: cancel")
-
     def _leave(self, context: bpy.types.Context, result: set[str]) -> set[str]:
-        self._overlay.remove(self._area)
-        context.workspace.status_text_set(None)
+        self._overlay.remove()
+        self._clicks.end(context)
         return result
 
 

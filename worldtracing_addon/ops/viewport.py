@@ -6,6 +6,7 @@ import bpy
 
 from ..scene.picking import Pick, pick_in_region
 from ..scene.worlds import WorldObjects
+from ..ui.overlay import is_open
 
 
 class ViewportClicks:
@@ -17,7 +18,7 @@ class ViewportClicks:
             context: in a 3D viewport, its sidebar included.
             text: what to do, for the status line.
         """
-        self._area = context.area
+        self.area = context.area
         context.workspace.status_text_set(text)
 
     @staticmethod
@@ -29,7 +30,7 @@ class ViewportClicks:
         """The viewport itself, if the mouse is in it and not in a sidebar over it."""
         under = [
             region
-            for region in self._area.regions
+            for region in (self.area.regions if is_open(self.area) else ())
             if 0 <= event.mouse_x - region.x < region.width and 0 <= event.mouse_y - region.y < region.height
         ]
         return under[0] if [region.type for region in under] == ["WINDOW"] else None
@@ -40,7 +41,7 @@ class ViewportClicks:
         if region is None:
             return None
         place = event.mouse_x - region.x, event.mouse_y - region.y
-        return pick_in_region(world, region, self._area.spaces.active.region_3d, place)
+        return pick_in_region(world, region, self.area.spaces.active.region_3d, place)
 
     def end(self, context: bpy.types.Context) -> None:
         context.workspace.status_text_set(None)

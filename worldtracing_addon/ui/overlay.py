@@ -12,34 +12,46 @@ RING_PIXELS, LINE_PIXELS = 6.0, 2.0
 RING = [(RING_PIXELS * cos(k * pi / 8), RING_PIXELS * sin(k * pi / 8)) for k in range(17)]
 
 
+def is_open(area: bpy.types.Area) -> bool:
+    """Whether a 3D viewport is still there; Blender crashes where one that was closed is asked for anything."""
+    screens = (window.screen for window in bpy.context.window_manager.windows)
+    return any(area == other and other.type == "VIEW_3D" for screen in screens for other in screen.areas)
+
+
 class LineOverlay:
     """Rings around two points of the scene and the line between them; `remove` must be called at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, area: bpy.types.Area) -> None:
+        """area: a 3D viewport, which the user may close meanwhile."""
+        self._area = area
         self._points: list[Vector] = []
         self._handle = None
 
-    def show(self, area: bpy.types.Area, first: Vector | None, second: Vector | None) -> None:
+    def show(self, first: Vector | None, second: Vector | None) -> None:
         """Draw these points from now on; None leaves one out."""
         self._points = [point.copy() for point in (first, second) if point is not None]
         if self._handle is None:
-            self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (area,), "WINDOW", "POST_PIXEL")
-        area.tag_redraw()
+            self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
+        self._redraw()
 
-    def remove(self, area: bpy.types.Area) -> None:
+    def remove(self) -> None:
         """Draw nothing any more."""
         if self._handle is not None:
             bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
             self._handle = None
-        area.tag_redraw()
+        self._redraw()
 
-    def _draw(self, area: bpy.types.Area) -> None:
+    def _redraw(self) -> None:
+        if is_open(self._area):
+            self._area.tag_redraw()
+
+    def _draw(self) -> None:
         import gpu  # not there without a window
         from bpy_extras.view3d_utils import location_3d_to_region_2d
         from gpu_extras.batch import batch_for_shader
 
         context = bpy.context
-        if context.area != area:
+        if context.area != self._area:
             return
         places = [location_3d_to_region_2d(context.region, context.region_data, point) for point in self._points]
         places = [place for place in places if place is not None]  # behind the viewer
