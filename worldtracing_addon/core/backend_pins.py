@@ -11,6 +11,7 @@ PIP = "pip==26.0.1"
 
 DIRECT = (
     "einops==0.8.2",
+    "fast-simplification==0.2.0",
     "huggingface_hub==2.4.0",
     "numpy==2.4.6",
     "OpenEXR==3.5.3",
