@@ -24,6 +24,8 @@ EXTENSION_PACKAGE = __package__.rpartition(".worldtracing_addon")[0]
 STEM_BYTES = 100
 """Of a photo's name in that of its world; file systems take 255 bytes with all that is added."""
 
+BACKEND_NAME = "WorldTracingBackend"
+"""A folder in the one that was chosen, which may have other things in it: only its own is ever deleted."""
 
 BUILD_ITEMS = (
     (AUTOMATIC, "Automatic", "The build that suits the GPU and its driver"),
@@ -64,8 +66,8 @@ class WT_AddonPreferences(bpy.types.AddonPreferences):
     )
     backend_folder: bpy.props.StringProperty(
         name="Backend Folder",
-        description="Where Set Up Backend puts PyTorch. Empty: the extension's own folder or, where Windows limits "
-        'paths to 260 characters, "WorldTracing" in your home folder',
+        description=f'Where Set Up Backend makes a folder "{BACKEND_NAME}" for PyTorch. Empty: the extension\'s own '
+        "folder or, where Windows limits paths to 260 characters, your home folder",
         subtype="DIR_PATH",
     )
     set_up_python: bpy.props.StringProperty(
@@ -177,9 +179,9 @@ def backend_folder() -> BackendFolder:
     preferences = get_preferences()
     chosen = _path(preferences.backend_folder) if preferences else None
     if chosen is not None:
-        return BackendFolder(chosen)
+        return BackendFolder(chosen if chosen.name == BACKEND_NAME else chosen / BACKEND_NAME)
     own = BackendFolder(_own_folder("backend"))
-    return own if own.fits(this_platform().path_limit()) else BackendFolder(Path.home() / "WorldTracing")
+    return own if own.fits(this_platform().path_limit()) else BackendFolder(Path.home() / BACKEND_NAME)
 
 
 def set_up_source() -> tuple[Source, Path | None, str]:

@@ -111,7 +111,7 @@ def test_the_preferences_draw_in_every_state(submodule, preferences, api, backgr
     assert "Blender is set to stay offline" in texts
 
     bpy.ops.wt.dismiss_backend()
-    (tmp_path / "backend" / "environment").mkdir(parents=True)
+    (tmp_path / "backend" / "WorldTracingBackend" / "environment").mkdir(parents=True)
     assert any("not finished" in text for text in drawn(submodule, preferences))
     with pytest.raises(Exception, match="WT-ENV-NO-WHEEL"):
         api.plan_backend(wheels=tmp_path / "nothing")
@@ -171,9 +171,15 @@ def test_the_buttons_of_a_model(preferences, api, background, submodule, tmp_pat
 
 
 def test_a_set_up_from_a_folder_without_any_network(preferences, api, background, submodule, tmp_path):
-    """The whole way through the API, in Blender's own Python: environment, packages, doctor, worker; then removal."""
+    """The whole way through the API, in Blender's own Python: environment, packages, doctor, worker; then removal.
+
+    What the chosen folder had in it before is neither used nor deleted.
+    """
     make_wheel(tmp_path / "wheels")
     preferences.backend_folder = str(tmp_path / "bäckend folder")
+    (tmp_path / "bäckend folder" / "environment").mkdir(parents=True)
+    (tmp_path / "bäckend folder" / "environment" / "studio.hdr").write_bytes(b"an artist's")
+    assert api.backend_state().status == "absent"
     plan = replace(api.plan_backend(wheels=tmp_path / "wheels"), requirements=("torch==1.0",), pip="", disk_gb=0)
     stages = set()
     state = api.set_up_backend(plan, on_progress=lambda state: stages.add(state.stage))
@@ -187,7 +193,8 @@ def test_a_set_up_from_a_folder_without_any_network(preferences, api, background
     text = api.diagnostics()
     assert "ready cpu" in text and "[ok] torch: 1.0" in text and str(Path.home()) not in text
     api.remove_backend()
-    assert api.backend_state().status == "absent" and not (tmp_path / "bäckend folder").exists()
+    assert api.backend_state().status == "absent"
+    assert [path.name for path in (tmp_path / "bäckend folder").rglob("*")] == ["environment", "studio.hdr"]
 
 
 def test_the_worker_ends_when_it_is_idle_and_before_a_render(preferences, api, submodule, tmp_path):

@@ -86,7 +86,7 @@ def test_paths_that_windows_would_not_take():
     limit = WINDOWS.path_limit(long_paths=False)
     blender = "C:/Users/Anna/AppData/Roaming/Blender Foundation/Blender/4.2/extensions/.user/user_default/world_tracing"
     assert not BackendFolder(Path(blender) / "backend", WINDOWS).fits(limit)
-    assert BackendFolder(Path("C:/Users/Anna/WorldTracing"), WINDOWS).fits(limit)
+    assert BackendFolder(Path("C:/Users/ABCDEFGHIJKLMNOPQRST/WorldTracingBackend"), WINDOWS).fits(limit)
     assert BackendFolder(Path(blender) / "backend", WINDOWS).fits(None)
     edge = "C:/" + "x" * (limit - LONGEST_NAME - len("C://environment/Lib/site-packages/"))
     assert BackendFolder(Path(edge), WINDOWS).fits(limit) and not BackendFolder(Path(edge + "x"), WINDOWS).fits(limit)
