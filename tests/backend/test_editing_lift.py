@@ -199,3 +199,16 @@ def test_a_world_without_points_has_nothing_to_edit():
     assert not lift(world, np.ones((8, 9), bool), segmentation.planes).points.any()
     assert not fill(world, nothing, segmentation.planes).valid.any()
     assert not surface_colors(world, nothing, segmentation.planes).invented.any()
+
+
+def test_hidden_floor_and_wall_keep_their_own_colors_where_they_meet(scene, planes):
+    world, owners = scene
+    rest = world.valid.copy()
+    for thing in (BALL, CRATE, TABLE, CUP):
+        rest &= ~lift(world, owners[0] == thing, planes).points
+    colors = surface_colors(world, rest, planes).rgb
+    for surface in (FLOOR, WALL):
+        hidden = rest & (owners == surface)
+        hidden[0] = False
+        assert hidden.sum() > 100
+        assert np.abs(colors[hidden].astype(int) - COLORS[surface]).max() <= 1

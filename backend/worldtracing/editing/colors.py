@@ -20,6 +20,9 @@ from .surfaces import take_apart
 OUTLINE = 1
 """Pixels on each side of an outline whose colors are mixed."""
 
+CREASE = 2
+"""Pixels on each side of where two supports meet: which of them a pixel shows is known no better."""
+
 
 def surface_colors(world: LayeredWorld, points: np.ndarray, planes: Sequence[Plane] = ()) -> PointColors:
     """Colors for a set of points: a lifted object's, or those that remain.
@@ -33,7 +36,7 @@ def surface_colors(world: LayeredWorld, points: np.ndarray, planes: Sequence[Pla
     surfaces = take_apart(part(world, points), planes)
     rgb = np.zeros((*points.shape, 3), np.uint8)
     seen = points[0]
-    picture, mixed = without_outline(world.rgb, seen, world.valid[0] & ~seen)
+    picture, mixed = without_outline(world.rgb, seen, world.valid[0] & ~seen, surfaces.support[0])
     rgb[0][seen] = picture[seen]
     shown = np.zeros(surfaces.count + 1, bool)  # sheets that are seen somewhere; the last entry is for no sheet
     shown[surfaces.sheet[0][seen]] = True
@@ -47,7 +50,7 @@ def surface_colors(world: LayeredWorld, points: np.ndarray, planes: Sequence[Pla
     np.copyto(rgb, picture, where=mirrored[..., None])
     hidden &= ~mirrored
     for index in np.unique(support[hidden & (support >= 0)]):
-        _continue(rgb, picture, seen & (support[0] == index), hidden & (support == index))
+        _continue(rgb, picture, inner_part(seen & (support[0] == index), seen), hidden & (support == index))
     hidden &= support < 0
     for index in _largest(sheet[hidden & shown[sheet]]):
         same = hidden & (sheet == index)
@@ -59,21 +62,37 @@ def surface_colors(world: LayeredWorld, points: np.ndarray, planes: Sequence[Pla
     return PointColors(rgb, invented)
 
 
-def without_outline(rgb: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def without_outline(
+    rgb: np.ndarray, inside: np.ndarray, outside: np.ndarray, support: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The picture with the pixels along an outline recolored from further inside, and which these are, (H, W) bool.
 
     Args:
         rgb: (H, W, 3) uint8.
         inside: (H, W) bool, the side that is wanted.
         outside: (H, W) bool, what it borders on.
+        support: (H, W) int, which support each pixel shows, -1 for none: a floor takes no color from its wall.
     """
-    mixed = inside & dilate(outside, OUTLINE)
-    pure = inside & ~mixed
+    outline = inside & dilate(outside, OUTLINE)
     window = 2 * OUTLINE + 3
-    weight = _box_sum(pure.astype(np.float32)[..., None], window)
-    mixed &= weight[..., 0] > 0  # thin parts keep their own colors
-    mean = _box_sum(np.where(pure[..., None], rgb, np.uint8(0)).astype(np.float32), window) / np.maximum(weight, 1)
-    return np.where(mixed[..., None], to_bytes(mean), rgb), mixed
+    picture, mixed = rgb.copy(), np.zeros_like(inside)
+    for index in np.unique(support[outline]):
+        pure = inside & ~outline & (support == index)
+        weight = _box_sum(pure.astype(np.float32)[..., None], window)
+        here = outline & (support == index) & (weight[..., 0] > 0)  # thin parts keep their own colors
+        sums = _box_sum(np.where(pure[..., None], rgb, np.uint8(0)).astype(np.float32), window)
+        picture[here] = to_bytes(sums[here] / weight[here])
+        mixed |= here
+    return picture, mixed
+
+
+def inner_part(surface: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The pixels of a surface (H, W) that border on nothing else that is seen, or all where it is nowhere wide.
+
+    A pixel on the crease of floor and wall mixes both colors, and belongs to either.
+    """
+    inner = surface & ~dilate(seen & ~surface, CREASE)
+    return inner if inner.any() else surface
 
 
 def _box_sum(image: np.ndarray, size: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from ..camera import Camera
 from ..world import LayeredWorld
 from .base import Filled, Plane, front_layer, front_points, part
-from .colors import without_outline
+from .colors import inner_part, without_outline
 from .planes import support_map
 from .pull_push import nearest_known, pull_push
 
@@ -37,7 +37,7 @@ def fill(world: LayeredWorld, points: np.ndarray, planes: Sequence[Plane] = ()) 
         return empty
     rest, present = front_points(part(world, points))
     support = support_map(planes, rest, present)
-    picture, mixed = without_outline(world.rgb, points[0], hole)
+    picture, mixed = without_outline(world.rgb, points[0], hole, support)
     source = points[0] & ~mixed
     rays = Camera.from_K(world.K, world.width, world.height).rays()
     at_least = removed_points[..., 2] * (1 - NOT_FARTHER)
@@ -47,7 +47,7 @@ def fill(world: LayeredWorld, points: np.ndarray, planes: Sequence[Plane] = ()) 
     color = np.zeros((*hole.shape, 3), np.float32)
     for plane in np.unique(index[on_plane]):
         where = on_plane & (index == plane)
-        color[where] = pull_push(picture, source & (support == plane))[where]
+        color[where] = pull_push(picture, inner_part(source & (support == plane), source))[where]
     around = source & present & ~hole
     free = hole & ~present & ~on_plane & _next_to(around, hole, present)
     if free.any():
