@@ -31,6 +31,8 @@ from .diagnostics import *  # noqa: F403
 from .diagnostics import __all__ as _DIAGNOSTICS
 from .editing import *  # noqa: F403
 from .editing import __all__ as _EDITING
+from .meshing import *  # noqa: F403
+from .meshing import __all__ as _MESHING
 from .models import *  # noqa: F403
 from .models import __all__ as _MODELS
 from .results import *  # noqa: F403
@@ -63,6 +65,7 @@ __all__ = [
     "worlds",
     *_BACKEND,
     *_DIAGNOSTICS,
+    *_MESHING,
     *_MODELS,
     *_RESULTS,
     *_EDITING,

@@ -102,6 +102,12 @@ def eevee_engine() -> str:
     return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 
 
+def usd_textures() -> dict[str, Any]:
+    """Arguments of the USD exporter that write packed pictures beside the file, or into it where it is a .usdz."""
+    options = bpy.ops.wm.usd_export.get_rna_type().properties
+    return {"export_textures_mode": "NEW"} if "export_textures_mode" in options else {"export_textures": True}
+
+
 def new_point_cloud(name: str, points: int) -> bpy.types.PointCloud:
     """A new point cloud of `points` points, which are not anywhere yet."""
     cloud = bpy.data.pointclouds.new(name)

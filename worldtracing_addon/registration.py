@@ -26,6 +26,7 @@ MODULES = (
     ".ops.layers",
     ".ops.views",
     ".ops.edit",
+    ".ops.mesh",
     ".ops.backend",
     ".ops.models",
     ".ui.panels",
@@ -34,6 +35,7 @@ MODULES = (
     ".ui.history_panel",
     ".ui.views_panel",
     ".ui.edit_panel",
+    ".ui.mesh_panel",
 )
 
 

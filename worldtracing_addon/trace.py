@@ -102,7 +102,7 @@ class Trace:
         While Blender renders, or an object is in Edit Mode, the world waits, unless told not to: neither allows for
         new objects.
         """
-        return self._poll(_obstacle() if wait_for_user else None)
+        return self._poll(obstacle() if wait_for_user else None)
 
     def wait(self, on_progress: Callable[[JobState], None] | None = None) -> JobState:
         """Poll until finished; timers do not fire without a window, so this pumps by itself.
@@ -278,7 +278,7 @@ def defect(error: Exception) -> WorldTracingError:
     )
 
 
-def _obstacle() -> str | None:
+def obstacle() -> str | None:
     """Why objects cannot be made now: the renderer reads them, and undo steps of Edit Mode do not hold new ones."""
     if bpy.app.is_job_running("RENDER"):
         return "Waiting for the render to end"

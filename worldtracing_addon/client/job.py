@@ -1,10 +1,11 @@
-"""One trace from the main thread's side: start, poll, cancel."""
+"""One trace or mesh from the main thread's side: start, poll, cancel."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,21 +21,26 @@ CANCEL_SECONDS = 3.0
 
 
 class TraceJob:
-    """A trace on a worker that has no other; starts the worker if need be.
+    """A trace, or a mesh, on a worker that has no other work; starts the worker if need be.
 
-    `request` holds the fields of the protocol's trace message but type and id; its paths must be absolute. A result
-    that comes in spite of a cancel is removed, unless the file was there before.
+    `request` holds the fields of the protocol's message but type and id; its paths must be absolute. A result that
+    comes in spite of a cancel is removed, unless the file was there before.
     """
 
-    def __init__(self, worker: Worker, request: dict[str, Any]) -> None:
+    def __init__(
+        self, worker: Worker, request: dict[str, Any], message: Callable[..., protocol.Message] = protocol.trace
+    ) -> None:
         """
+        Args:
+            message: makes the message of an id and the request, `protocol.trace` or `protocol.mesh`.
+
         Raises:
             WorldTracingError: WT-WORKER-BUSY, WT-WORKER-NO-PYTHON, WT-WORKER-REQUEST.
         """
         self.id = uuid.uuid4().hex
         self.state = JobState()
         self._worker = worker
-        self._message = protocol.trace(self.id, **request)
+        self._message = message(self.id, **request)
         protocol.parse_request(self._message)
         self._sent = False
         self._kill_at: float | None = None

@@ -15,6 +15,7 @@ from .worker import InProcessWorker, ProcessWorker, Worker
 _worker: Worker | None = None
 _settings: WorkerSettings | None = None
 _engines: list[protocol.Message] = []
+_generators: list[protocol.Message] = []
 _used_at = 0.0  # when a trace was last seen to run
 
 
@@ -74,6 +75,14 @@ def worker_engines() -> list[protocol.Message]:
     if _worker is not None and _worker.engines is not None:
         _engines = _worker.engines
     return _engines
+
+
+def worker_generators() -> list[protocol.Message]:
+    """The entries of the worker's last reply to `generators`; empty until somebody has asked."""
+    global _generators
+    if _worker is not None and _worker.generators is not None:
+        _generators = _worker.generators
+    return _generators
 
 
 def shutdown(wait: bool = True) -> None:

@@ -38,6 +38,7 @@ class Worker:
     def __init__(self) -> None:
         self.hello: protocol.Message | None = None
         self.engines: list[protocol.Message] | None = None  # asked for at hello
+        self.generators: list[protocol.Message] | None = None  # of the last reply, once somebody has asked
         self.busy = False
         self.started = False
         self._failure: WorldTracingError | None = None  # why this client will have no more of it
@@ -83,6 +84,8 @@ class Worker:
                 self._check_hello(message)
             elif message["type"] == "engines":
                 self.engines = message["engines"]
+            elif message["type"] == "generators":
+                self.generators = message["generators"]
             elif message["type"] == "error" and self.hello is None:
                 self._fail(protocol.to_error(message))  # the launcher could not even start the worker
         if self.alive and self.hello is None and self.silent_seconds > START_SECONDS:
@@ -181,7 +184,7 @@ class ProcessWorker(Worker):
         threading.Thread(target=self._watch, args=(process, log), daemon=True).start()
 
     def send(self, message: protocol.Message) -> None:
-        if message["type"] == "trace":
+        if message["type"] in ("trace", "mesh"):
             self._outputs.append(message["output"])
         super().send(message)
 

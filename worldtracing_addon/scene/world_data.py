@@ -162,6 +162,11 @@ def _photo(mesh: bpy.types.Mesh) -> np.ndarray:
     packed = read_attribute(mesh, PHOTO)
     if packed is not None:
         return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
+    return shown_colors(mesh)
+
+
+def shown_colors(mesh: bpy.types.Mesh) -> np.ndarray:
+    """(N, 3) uint8 sRGB, the colors with which a mesh of points is shown."""
     linear = read_attribute(mesh, COLOR)[:, :3]
     return to_bytes(linear_to_srgb(convert(linear, np.linalg.inv(compat.rec709_to_working()))).clip(0, 1))
 

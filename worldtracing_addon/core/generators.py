@@ -1,0 +1,75 @@
+"""Choices for meshes, and the mesh generators that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any
+
+from ...backend.worldtracing.errors import WorldTracingError
+from ...backend.worldtracing.meshing.base import GENERATORS, GeneratorInfo, Health, MeshOptions, create_generator
+
+DEFAULT_GENERATOR = "layers"
+
+
+@dataclass(frozen=True)
+class MeshSettings:
+    """One mesh's choices, as the panel and scripts give them.
+
+    Attributes:
+        generator: name of a mesh generator; `api.mesh_generators()` lists them.
+        faces: triangles to aim at.
+        texture_size: side of the square texture in texels.
+        resolution: of the volume, which has about `resolution`^3 cells, for generators that have one.
+        seed: for generators that draw noise.
+        replace: renew the mesh that the same generator made before; otherwise the new one is added beside it.
+        extra: the generator's own options, JSON values.
+    """
+
+    generator: str = DEFAULT_GENERATOR
+    faces: int = MeshOptions.faces
+    texture_size: int = MeshOptions.texture_size
+    resolution: int = MeshOptions.resolution
+    seed: int = MeshOptions.seed
+    replace: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def request(self) -> dict[str, Any]:
+        """These choices as fields of the protocol's mesh message."""
+        names = ("generator", "faces", "texture_size", "resolution", "seed")
+        return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra)}
+
+
+@dataclass(frozen=True)
+class KnownGenerator:
+    """A mesh generator, and whether the worker can run it; None until it was asked."""
+
+    info: GeneratorInfo
+    health: Health | None = None
+
+
+@cache
+def local_generators() -> tuple[GeneratorInfo, ...]:
+    """What the generators of this Python say of themselves. None is checked: that may start programs or ask servers."""
+    infos = []
+    for name in GENERATORS.names():
+        try:
+            infos.append(create_generator(name).info)
+        except WorldTracingError as error:
+            print(f"World Tracing: {error.message}")
+    return tuple(infos)
+
+
+def known_generators(worker_entries: Iterable[Mapping[str, Any]]) -> list[KnownGenerator]:
+    """This Python's generators, and those of the worker's reply to `generators`, whose word counts for one of both."""
+    found = {info.name: KnownGenerator(info) for info in local_generators()}
+    names = {field.name for field in fields(GeneratorInfo)}
+    for entry in worker_entries:
+        if "error" in entry:
+            continue
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+        info = GeneratorInfo(**{name: value for name, value in values.items() if name in names})
+        health = Health(**{name: entry["health"][name] for name in ("ok", "message", "fix")})
+        found[info.name] = KnownGenerator(info, health)
+    return list(found.values())
