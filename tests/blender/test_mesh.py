@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 from mathutils import Vector
-from mesh_world import COLORS, SIZE, ball_world
+from ball_world import COLORS, SIZE, ball_world
 from rendering import render
 
 
