@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import bpy
 import pytest
 from backend_help import make_wheel
+from layout import Layout, context
 from trace_help import disk_image
 
 MODULE = "bl_ext.user_default.world_tracing"
@@ -32,58 +33,6 @@ def background(submodule, api):
     module = submodule("worldtracing_addon.background")
     yield module
     module.unregister()
-
-
-class Layout:
-    """Stands in for a UILayout: takes what a layout takes, checks that properties and operators exist, keeps texts."""
-
-    def __init__(self, texts=None):
-        self.texts = [] if texts is None else texts
-
-    def __setattr__(self, name, value):
-        assert name == "texts" or name in bpy.types.UILayout.bl_rna.properties, name
-        object.__setattr__(self, name, value)
-
-    def row(self, **_):
-        return Layout(self.texts)
-
-    column = box = row
-
-    def panel(self, idname, default_closed=False):
-        return Layout(self.texts), Layout(self.texts)
-
-    def separator(self):
-        pass
-
-    def label(self, text="", icon="NONE"):
-        assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
-        self.texts.append(text)
-
-    def prop(self, data, name, text=None, **_):
-        assert name in data.bl_rna.properties, name
-        self.texts.append(data.bl_rna.properties[name].name)
-
-    def progress(self, factor, text, type):
-        assert 0 <= factor <= 1
-        self.texts.append(text)
-
-    def operator(self, idname, text=None, icon="NONE"):
-        module, name = idname.split(".")
-        rna = getattr(getattr(bpy.ops, module), name).get_rna_type()
-        assert icon in bpy.types.UILayout.bl_rna.functions["operator"].parameters["icon"].enum_items
-        self.texts.append(text if text is not None else rna.name)
-
-        class Properties:
-            def __setattr__(self, key, value):
-                assert key in rna.properties, key
-
-        return Properties()
-
-
-def context():
-    """As much of a context as drawing reads; without a window Blender's scale is 0."""
-    system = SimpleNamespace(ui_scale=1.0, bl_rna=bpy.context.preferences.system.bl_rna)
-    return SimpleNamespace(preferences=SimpleNamespace(system=system), region=SimpleNamespace(width=400))
 
 
 def drawn(submodule, preferences):

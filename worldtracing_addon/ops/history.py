@@ -9,6 +9,7 @@ import bpy
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api, history
 from ..scene.visibility import set_shown
+from .world import refuses_edit_mode
 
 
 class _SavedTraceOperator:
@@ -53,6 +54,9 @@ class WT_OT_rebuild_trace(_SavedTraceOperator, bpy.types.Operator):
     bl_idname = "wt.rebuild_trace"
     bl_label = "Rebuild"
     bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return {"CANCELLED"} if refuses_edit_mode(self, context) else super().execute(context)
 
     def work_on(self, context: bpy.types.Context, path: Path) -> str:
         world = api.build_from_file(path, scene=context.scene)

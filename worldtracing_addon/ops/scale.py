@@ -10,6 +10,7 @@ from .. import api
 from ..scene.worlds import active_world
 from ..ui.overlay import LineOverlay
 from .viewport import ViewportClicks
+from .world import refuses_edit_mode, refuses_linked
 
 FIRST, SECOND = (f"Click the {which} point of the traced world. ESC: cancel" for which in ("first", "second"))
 
@@ -105,6 +106,8 @@ class WT_OT_set_scale(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         world = active_world(context)
+        if refuses_edit_mode(self, context) or (world is not None and refuses_linked(self, world)):
+            return {"CANCELLED"}
         try:
             if world is None:
                 raise WorldTracingError(

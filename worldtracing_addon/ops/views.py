@@ -151,6 +151,7 @@ class WT_OT_suggest_range(WorldOperator, bpy.types.Operator):
     bl_idname = "wt.suggest_range"
     bl_label = "Suggest Range"
     bl_options = set()  # changes nothing in the file
+    changes_world = False
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         found = api.suggested_range(world)

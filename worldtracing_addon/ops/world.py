@@ -10,15 +10,34 @@ from ..core.quality import QUALITIES, choices
 from ..scene.worlds import WorldObjects, active_world
 
 
+def refuses_edit_mode(operator: bpy.types.Operator, context: bpy.types.Context) -> bool:
+    """Whether an object is in Edit Mode, and says so: that hides points, and its undo steps hold no other objects."""
+    if context.mode.startswith("EDIT"):
+        operator.report({"WARNING"}, "Leave Edit Mode first (Tab)")
+        return True
+    return False
+
+
+def refuses_linked(operator: bpy.types.Operator, world: WorldObjects) -> bool:
+    """Whether the world is another file's, and says so."""
+    if world.is_linked:
+        operator.report({"WARNING"}, f"{world.name} is linked from another file: change it there, or append it")
+        return True
+    return False
+
+
 class WorldOperator:
     """Does something with the active world. It has no poll: Blender asks that of each button at every redraw."""
 
     bl_options = {"REGISTER", "UNDO"}
+    changes_world = True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         world = active_world(context)
         if world is None:
             self.report({"WARNING"}, "There is no traced world in this scene")
+            return {"CANCELLED"}
+        if refuses_edit_mode(self, context) or (self.changes_world and refuses_linked(self, world)):
             return {"CANCELLED"}
         try:
             self.change(context, world)
@@ -91,6 +110,7 @@ class WT_OT_look_through(WorldOperator, bpy.types.Operator):
 
     bl_idname = "wt.look_through"
     bl_label = "Photo Camera"
+    changes_world = False
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         api.look_through(context, world)

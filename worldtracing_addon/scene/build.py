@@ -25,7 +25,7 @@ from .photo import image_from_rgb, photo_id
 from .placement import ground_location
 from .points import layer_meshes
 from .transaction import Transaction
-from .worlds import KIND, WORLD, WorldObjects, find_traced
+from .worlds import KIND, WORLD, WorldObjects, find_traced, is_linked
 
 TOP_NAME = "World Tracing"
 SUB_COLLECTIONS = {"layers": "Layers", "objects": "Objects", "cameras": "Camera"}
@@ -154,8 +154,9 @@ def _move_up(scene: bpy.types.Scene, parts: list[bpy.types.Object], collections:
 
 
 def _top_collection(scene: bpy.types.Scene) -> bpy.types.Collection | None:
-    """The collection that holds all worlds of the scene."""
-    return next((child for child in scene.collection.children_recursive if child.get(KIND) == "worlds"), None)
+    """The collection that holds all of this file's worlds in the scene."""
+    found = (child for child in scene.collection.children_recursive if child.get(KIND) == "worlds")
+    return next((child for child in found if not is_linked(child)), None)
 
 
 def _frame(world: LayeredWorld, photo: bpy.types.Image | None) -> tuple[Frame, bpy.types.Image | None]:

@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from ...backend.worldtracing.errors import WorldTracingError
 from ..core.frames import SENSOR_MM, Frame, Lens
 from ..core.names import fit_name
 from .transaction import Transaction
@@ -70,8 +71,20 @@ def discard_camera_data(transaction: Transaction, data: bpy.types.Camera) -> Non
             transaction.discard(picture.image)
 
 
-def look_through(scene: bpy.types.Scene, camera: bpy.types.Object, transaction: Transaction | None = None) -> None:
-    """Make `camera` the scene's, with the render size and pixel shape of its photo; the percentage stays."""
+def look_through(
+    scene: bpy.types.Scene, camera: bpy.types.Object | None, transaction: Transaction | None = None
+) -> None:
+    """Make a world's `camera` the scene's, with the render size and pixel shape of its photo; the percentage stays.
+
+    Raises:
+        WorldTracingError: WT-SCENE-CAMERA where the artist deleted it.
+    """
+    if camera is None:
+        raise WorldTracingError(
+            "WT-SCENE-CAMERA",
+            "The camera that took the photo was deleted.",
+            "Undo the deletion, or trace the photo again.",
+        )
     transaction = transaction or Transaction()
     (width, height), (aspect_x, aspect_y) = camera["wt_frame"], camera["wt_pixel_aspect"]
     transaction.set(scene, camera=camera)

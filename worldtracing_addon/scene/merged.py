@@ -87,10 +87,10 @@ def _layers(world: WorldObjects) -> tuple[list[bpy.types.Object], bpy.types.Node
     """The layers, and the modifier of the first that has one."""
     layers = world.layers
     controls = next(filter(None, map(layer_modifier, layers)), None)
-    if controls is None:
+    if controls is None or not any(len(layer.data.vertices) for layer in layers):
         raise WorldTracingError(
             "WT-SCENE-EMPTY",
-            "All layers of this world, or their nodes, have been deleted.",
+            "All layers of this world, their points or their nodes have been deleted.",
             "Undo that, or trace the photo again.",
         )
     return layers, controls

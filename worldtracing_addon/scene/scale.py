@@ -102,7 +102,7 @@ def _lowest(world: WorldObjects) -> float:
     heights = [
         float((read_attribute(layer.data, POSITION) @ np.array(layer.matrix_world.row[2][:3])).min())
         + layer.matrix_world.translation.z
-        for layer in world.layers
+        for layer in _layers_with_points(world)
     ]
     if not heights:
         raise _bad_scale("The world has no points left to measure.")
@@ -135,7 +135,7 @@ def _distance(world: WorldObjects, anchors: list[_Anchor]) -> float:
 def _nearest(world: WorldObjects, place: Vector) -> _Anchor:
     """The traced point nearest to a place in the root's frame."""
     best: tuple[float, bpy.types.Object, int] | None = None
-    for layer in world.layers:
+    for layer in _layers_with_points(world):
         away = np.linalg.norm(read_attribute(layer.data, POSITION) - np.array(place, np.float32), axis=1)
         index = int(away.argmin())
         if best is None or away[index] < best[0]:
@@ -150,7 +150,7 @@ def _nearest(world: WorldObjects, place: Vector) -> _Anchor:
 
 def _find(world: WorldObjects, layer: int, uv: tuple[float, float]) -> _Anchor | None:
     """The traced point at a place of the photo; of the layer, or where that is gone of the one before it."""
-    candidates = [part for part in world.layers if part["wt_layer"] <= layer]
+    candidates = [part for part in _layers_with_points(world) if part["wt_layer"] <= layer]
     if not candidates:
         return None
     part = candidates[-1]
@@ -158,6 +158,11 @@ def _find(world: WorldObjects, layer: int, uv: tuple[float, float]) -> _Anchor |
     pixels = read_attribute(part.data, PIXEL)
     index = int(np.linalg.norm(pixels - (np.array(uv) - low) / extent, axis=1).argmin())
     return _Anchor(layer, uv, Vector(read_attribute(part.data, POSITION)[index]))
+
+
+def _layers_with_points(world: WorldObjects) -> list[bpy.types.Object]:
+    """Layers that the artist has not emptied."""
+    return [layer for layer in world.layers if len(layer.data.vertices)]
 
 
 def _uv_window(world: WorldObjects, layer: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:

@@ -55,6 +55,12 @@ class WorldObjects:
         return next((c for c in self.collections if c.get(KIND) == kind), None)
 
     @property
+    def is_linked(self) -> bool:
+        """Whether it comes from another file, as a link or an override: Blender lets nothing be added to it."""
+        collection = self.collection
+        return collection is not None and is_linked(collection)
+
+    @property
     def collections(self) -> list[bpy.types.Collection]:
         """Every collection that was made for it."""
         scene = self.scene
@@ -104,6 +110,11 @@ class WorldObjects:
         return part.get(WORLD) == self.id and KIND in part
 
 
+def is_linked(block: bpy.types.ID) -> bool:
+    """Whether a data-block is another file's, as a link or an override."""
+    return bool(block.library or block.override_library)
+
+
 def worlds(scene: bpy.types.Scene) -> list[WorldObjects]:
     """All traced worlds of a scene, in the order of the outliner."""
     found = (c for c in scene.collection.children_recursive if c.get(KIND) == "world")
@@ -111,10 +122,10 @@ def worlds(scene: bpy.types.Scene) -> list[WorldObjects]:
 
 
 def find_traced(scene: bpy.types.Scene, name: str, photo_id: str | None) -> WorldObjects | None:
-    """The world that was traced under `name` from the photo `photo_id`; None stands for any photo."""
+    """This file's world that was traced under `name` from the photo `photo_id`; None stands for any photo."""
     for world in worlds(scene):
         collection = world.collection
-        if collection["wt_name"] == name and photo_id in (None, collection["wt_photo"]):
+        if not is_linked(collection) and collection["wt_name"] == name and photo_id in (None, collection["wt_photo"]):
             return world
     return None
 
