@@ -1,5 +1,7 @@
 """A folder of photos: a world each, the last one shown; failures are told with their codes."""
 
+from types import SimpleNamespace
+
 import bpy
 import pytest
 from trace_help import disk_image
@@ -69,6 +71,40 @@ def test_the_operator_lists_the_failures_in_the_panel(api, folder):
     assert not job.running and len(api.worlds(bpy.context.scene)) == 2
     bpy.ops.wt.clear_failures()
     assert not job.failures
+
+
+class Breaking:
+    """Work in which a defect shows."""
+
+    abandoned = False
+
+    def poll(self):
+        raise KeyError("a defect")
+
+    wait = poll
+
+    def abandon(self):
+        self.abandoned = True
+
+
+def test_a_defect_while_tracing_does_not_leave_the_panel_busy(submodule, api):
+    running = submodule("worldtracing_addon.ops.running")
+
+    class Operator(running.RunsWork):
+        def begin(self, context):
+            return Breaking()
+
+        def report(self, level, text):
+            self.said = level, text
+
+    job, operator = bpy.context.window_manager.world_tracing_job, Operator()
+    with pytest.raises(KeyError):
+        operator.run_and_wait(bpy.context)
+    assert not job.running
+    assert operator._begin(bpy.context) and job.running
+    assert operator.modal(bpy.context, SimpleNamespace(type="TIMER", value="")) == {"CANCELLED"}
+    assert not job.running and operator._work.abandoned
+    assert job.error_code == "WT-SCENE-FAILED" and "a defect" in operator.said[1]
 
 
 def test_a_cancel_keeps_what_is_done(api, folder, quick):

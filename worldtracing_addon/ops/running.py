@@ -36,10 +36,23 @@ class RunsWork:
         """Without a window: wait for the result."""
         if not self._begin(context):
             return {"CANCELLED"}
-        state = self._work.wait()
+        try:
+            state = self._work.wait()
+        except BaseException:
+            self._clear(context)
+            raise
         return self._finish(context, state)
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        try:
+            return self._follow(context, event)
+        except Exception as error:  # a defect must not leave the panel busy for ever
+            traceback.print_exc()
+            self.cancel(context)
+            report(self, context.window_manager.world_tracing_job, defect(error))
+            return {"CANCELLED"}
+
+    def _follow(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         job = context.window_manager.world_tracing_job
         if job.cancel_requested or (event.type == "ESC" and event.value == "PRESS"):
             self._work.cancel()
