@@ -5,8 +5,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from ball_world import COLORS, DEPTH, RADIUS, SIZE, ball_world
 from mathutils import Vector
-from ball_world import COLORS, SIZE, ball_world
 from rendering import render
 
 
@@ -44,9 +44,9 @@ def test_a_mesh_stands_where_the_points_are(api, ball, quick):
     stages = []
     mesh = api.make_mesh(world, quick, on_progress=lambda state: stages.append(state.stage))
     bpy.context.view_layer.update()
-    center = np.array(world.root.matrix_world @ Vector((0, 3, 0)))
+    center = np.array(world.root.matrix_world @ Vector((0, DEPTH, 0)))
     distance = np.linalg.norm(in_scene(mesh) - center, axis=1)
-    assert np.abs(distance / 2 - 0.8).max() < 0.06 and abs(distance.mean() / 2 - 0.8) < 0.01
+    assert np.abs(distance / 2 - RADIUS).max() < 0.06 and abs(distance.mean() / 2 - RADIUS) < 0.01
     assert mesh.name in world.sub_collection("objects").objects and mesh.parent == world.root
     assert tuple(mesh.matrix_world.translation) == pytest.approx(tuple(world.root.matrix_world.translation))
     assert len(stages) > 3 and "Object" not in stages[-1]
@@ -107,14 +107,14 @@ def test_remeshing_and_shading(api, ball, quick):
     bpy.context.view_layer.objects.active = mesh
     mesh.select_set(True)
     bpy.context.view_layer.update()
-    before = in_scene(mesh)
     assert bpy.ops.object.shade_flat() == {"FINISHED"} and not mesh.data.polygons[0].use_smooth
     assert bpy.ops.object.shade_smooth() == {"FINISHED"} and mesh.data.polygons[0].use_smooth
     assert [layer.name for layer in mesh.data.uv_layers] == ["UVMap"]
     assert bpy.ops.object.voxel_remesh() == {"FINISHED"}
     assert {layer.name for layer in mesh.data.uv_layers} <= {"UVMap"}
     assert len(mesh.data.polygons) > 5000 and len(mesh.data.materials) == 1
-    assert far_from(in_scene(mesh), before) < 0.1
+    distance = np.linalg.norm(in_scene(mesh) - np.array(mesh.matrix_world @ Vector((0, DEPTH, 0))), axis=1)
+    assert np.abs(distance - RADIUS).max() < 0.06
 
 
 @pytest.mark.parametrize("ending", [".glb", ".usdc", ".usdz"])

@@ -153,7 +153,7 @@ def test_the_world_waits_for_the_end_of_edit_mode(api, tmp_path):
 
 
 def test_a_cancel_after_the_worker_is_done(api, submodule, monkeypatch, tmp_path):
-    monkeypatch.setattr(submodule("worldtracing_addon.trace"), "_obstacle", lambda: "Waiting for the render to end")
+    monkeypatch.setattr(submodule("worldtracing_addon.trace"), "obstacle", lambda: "Waiting for the render to end")
     trace = api.start_trace(disk_image()[0], output=tmp_path / "disk.safetensors")
     poll_until(trace, lambda state: state.stage == "Waiting for the render to end")
     trace.cancel()

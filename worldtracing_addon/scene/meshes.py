@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.meshing.textured import TexturedMesh
@@ -53,14 +54,14 @@ def read_points(objects: WorldObjects, item: bpy.types.Object | None) -> Layered
         parts = [item]
     else:
         parts = objects.layers + [part for part in shown_objects(objects) if part[KIND] == FILLED]
-    found = [_points_of(part) for part in parts]
-    points, rows, columns, rgb, confidence = (np.concatenate(values) for values in zip(*found, strict=True))
-    if not len(points):
+    found = [_points_of(part) for part in parts if PIXEL in part.data.attributes]  # else the artist has emptied it
+    if not any(len(points) for points, *_ in found):
         raise WorldTracingError(
             "WT-SCENE-EMPTY",
             "There are no points left to make a mesh of.",
             "Put objects back, or trace the photo again.",
         )
+    points, rows, columns, rgb, confidence = (np.concatenate(values) for values in zip(*found, strict=True))
     order = np.lexsort((points[:, 2], columns, rows))
     rows, columns = rows[order], columns[order]
     index = np.arange(len(order))
@@ -93,7 +94,6 @@ def build_mesh(
         generator: what made it; `label` for people.
         renew: give an earlier mesh of the same generator this shape, instead of adding one.
     """
-    source = item or objects.root
     name = fit_name(objects.name if item is None else item.name, f" {label}")
     with Transaction() as transaction:
         origin = np.array(item[ORIGIN] if item is not None else (0, 0, 0), np.float32)
@@ -107,7 +107,7 @@ def build_mesh(
         else:
             part = new_item(transaction, objects, "objects", name, MESH, uuid4().hex, data)
             part[SOURCE], part[GENERATOR] = "" if item is None else item[ITEM], generator
-        _place(transaction, part, item, source)
+        _place(transaction, part, objects, item)
         _show(transaction, objects, item, part)
     return part
 
@@ -181,18 +181,18 @@ def _mesh_data(transaction: Transaction, name: str, vertices: np.ndarray, mesh: 
 
 
 def _place(
-    transaction: Transaction, part: bpy.types.Object, item: bpy.types.Object | None, source: bpy.types.Object
+    transaction: Transaction, part: bpy.types.Object, objects: WorldObjects, item: bpy.types.Object | None
 ) -> None:
     """Let a mesh stand where its points do: as the lifted object hangs on the root, or on the root itself."""
     before = part.parent, part.matrix_parent_inverse.copy(), part.matrix_basis.copy()
     transaction.on_rollback(lambda: _hang(part, *before))
     if item is None:
-        _hang(part, source, source.matrix_world.Identity(4), source.matrix_world.Identity(4))
+        _hang(part, objects.root, Matrix(), Matrix())
     else:
         _hang(part, item.parent, item.matrix_parent_inverse, item.matrix_basis)
 
 
-def _hang(part: bpy.types.Object, parent: bpy.types.Object | None, inverse, basis) -> None:
+def _hang(part: bpy.types.Object, parent: bpy.types.Object | None, inverse: Matrix, basis: Matrix) -> None:
     part.parent = parent
     part.matrix_parent_inverse, part.matrix_basis = inverse, basis
 
