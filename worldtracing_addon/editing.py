@@ -8,9 +8,9 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..backend.worldtracing.editing.base import Box, Click, Prompt, Stroke
+from ..backend.worldtracing.editing.base import Box, Click, Prompt, SegmenterInfo, Stroke
 from .core.rigs import RigRange
-from .scene import arranging, commanding, coverage, ground, lifting, rigs, view_settings
+from .scene import arranging, commanding, coverage, ground, joining, lifting, rigs, segmentation, view_settings
 from .scene.objects import lifted_objects
 from .scene.rigs import RigOptions
 from .scene.worlds import WorldObjects
@@ -27,13 +27,18 @@ __all__ = [
     "insert_object",
     "lift_object",
     "lifted_objects",
+    "merge_objects",
     "put_all_back",
     "put_back",
     "remove_object",
     "replace_object",
     "restore_view_settings",
     "run_command",
+    "segmenter_in_use",
+    "segmenters",
+    "split_object",
     "suggested_range",
+    "use_segmenter",
     "use_view_settings",
     "view_coverage",
 ]
@@ -63,6 +68,48 @@ def lift_object(
     return lifting.lift_object(world, prompts, mask, name)
 
 
+def merge_objects(world: WorldObjects, items: Sequence[bpy.types.Object]) -> bpy.types.Object:
+    """Several lifted objects as the first of them; all points stay where they are.
+
+    Raises:
+        WorldTracingError: WT-SCENE-SELECT where these are fewer than two objects lifted out of this world.
+    """
+    return joining.merge(world, items)
+
+
+def split_object(
+    world: WorldObjects, item: bpy.types.Object, prompts: Sequence[Prompt], name: str = ""
+) -> bpy.types.Object:
+    """Make a part of a lifted object an object of its own, which stays where it is.
+
+    Args:
+        prompts: `Click`, `Box` and `Stroke` on the part, in pixels of the traced picture, wherever the object is now.
+
+    Raises:
+        WorldTracingError: WT-SCENE-SELECT, WT-SCENE-PROMPT, and WT-SCENE-SPLIT where nothing tells the part apart.
+    """
+    return joining.split(world, item, prompts, name)
+
+
+def segmenters() -> list[tuple[SegmenterInfo, str]]:
+    """What each segmenter says of itself, license included, and why it cannot be used here; "" where it can."""
+    return list(segmentation.known_segmenters())
+
+
+def segmenter_in_use(scene: bpy.types.Scene) -> str:
+    """The name of the segmenter that a scene's worlds are divided with."""
+    return segmentation.chosen_segmenter(scene)
+
+
+def use_segmenter(scene: bpy.types.Scene, name: str) -> None:
+    """Divide a scene's worlds with another segmenter from now on; what it lacks is told when it is used.
+
+    Raises:
+        WorldTracingError: WT-MODEL-UNKNOWN.
+    """
+    segmentation.choose_segmenter(scene, name)
+
+
 def put_back(world: WorldObjects, item: bpy.types.Object) -> None:
     """Give a lifted object's points back to the layers; a copy of one is only removed."""
     lifting.put_back(world, item)
@@ -84,14 +131,18 @@ def replace_object(world: WorldObjects, item: bpy.types.Object, other: bpy.types
 
 
 def insert_object(
-    world: WorldObjects, other: bpy.types.Object, place: Sequence[float] | None = None
+    world: WorldObjects, other: bpy.types.Object, place: Sequence[float] | None = None, *, on_support: bool = False
 ) -> bpy.types.Object:
     """A copy of any object, e.g. lifted from another photo, that stands in this world, at the 3D cursor or `place`.
 
     What was lifted gets the size that it has in this world: by real lengths where both worlds are metric, otherwise
     as if both photos were taken from the same height.
+
+    Args:
+        on_support: stand upright on the floor or table at `place`; without it, or elsewhere, along the scene's z.
     """
-    return arranging.insert(world, other, Vector(place or world.scene.cursor.location))
+    place = Vector(world.scene.cursor.location if place is None else place)
+    return arranging.insert(world, other, place, ground.up_at(world, place) if on_support else None)
 
 
 def align_ground(world: WorldObjects) -> str:

@@ -157,6 +157,8 @@ class MeshWork(_Work):
         if self._points is None:
             if self._cancelled:
                 return JobState(status="cancelled")
+            if waits_for:
+                return JobState(stage=waits_for)
             points = read_points(self._world, self._item())
             self._folder = _new_folder()
             self._points = in_background(points.save, self._folder / "points.safetensors")

@@ -163,6 +163,7 @@ def worker_settings() -> WorkerSettings:
         weights=weights_folder(),
         memory_gb=preferences.memory_limit or None,
         detailed_log=preferences.log_level == "detailed",
+        offline=not bpy.app.online_access,
     )
 
 

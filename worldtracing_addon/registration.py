@@ -26,6 +26,7 @@ MODULES = (
     ".ops.layers",
     ".ops.views",
     ".ops.edit",
+    ".ops.lift",
     ".ops.mesh",
     ".ops.backend",
     ".ops.models",

@@ -452,6 +452,181 @@ def test_more_clicks_add_and_leave_out(api, modules, build):
     assert {room.BALL, room.CUP} == {thing for thing in range(6) if (taken == thing).mean() > 0.02}
 
 
+def everywhere(modules, world):
+    """How often each traced point is in the layers or in a lifted object."""
+    data = modules.world_data.read_world(world)
+    count = data.remaining.astype(int)
+    for item in modules.objects.lifted_objects(world):
+        np.add.at(count, tuple(places(modules, item).T), 1)
+        assert (data.owner[tuple(places(modules, item).T)] == item[modules.objects.NUMBER]).all()
+    return count, data.world.valid.astype(int)
+
+
+def test_merged_objects_are_one_with_their_points_where_they_were(api, modules, build):
+    world, owners = build()
+    before, names = layer_state(modules, world), sorted(part.name for part in bpy.data.objects)
+    ball, cup, crate = (lift(api, world, owners, thing, str(thing)) for thing in (room.BALL, room.CUP, room.CRATE))
+    cup.location.x += 0.5
+    ball.rotation_euler.z = 0.3
+    bpy.context.view_layer.update()
+    shown = np.concatenate([in_scene(modules, item) for item in (ball, cup)])
+    assert api.merge_objects(world, [ball, cup]) == ball
+    bpy.context.view_layer.update()
+    np.testing.assert_allclose(in_scene(modules, ball), shown, atol=1e-4)
+    assert api.lifted_objects(world) == [ball, crate]
+    np.testing.assert_array_equal(*everywhere(modules, world))
+    api.put_back(world, ball)
+    api.put_back(world, crate)
+    assert layer_state(modules, world) == before
+    assert sorted(part.name for part in bpy.data.objects) == names
+
+
+def test_a_part_that_is_split_off_is_an_object_with_its_own_origin(api, modules, build):
+    world, owners = build()
+    before, names = layer_state(modules, world), sorted(part.name for part in bpy.data.objects)
+    ball, cup = (lift(api, world, owners, thing, str(thing)) for thing in (room.BALL, room.CUP))
+    origin, count = cup.matrix_world.translation.copy(), len(cup.data.vertices)
+    shown = in_scene(modules, cup)
+    api.merge_objects(world, [ball, cup])
+    with pytest.raises(api.WorldTracingError) as caught:
+        api.split_object(world, ball, [api.Box(0, 0, room.SIZE, room.SIZE)])
+    assert caught.value.code == "WT-SCENE-SPLIT"
+    made = api.split_object(world, ball, [click(api, owners, room.CUP)], name="cup")
+    bpy.context.view_layer.update()
+    assert made.name == "cup" and len(made.data.vertices) == pytest.approx(count, rel=0.03)
+    np.testing.assert_array_equal(*everywhere(modules, world))
+    assert (made.matrix_world.translation - origin).length < 0.02
+    np.testing.assert_allclose(in_scene(modules, made).mean(0), shown.mean(0), atol=0.01)
+    api.put_back(world, made)
+    assert api.lifted_objects(world) == [ball]
+    np.testing.assert_array_equal(*everywhere(modules, world))
+    api.put_back(world, ball)
+    assert layer_state(modules, world) == before
+    assert sorted(part.name for part in bpy.data.objects) == names
+
+
+def test_only_lifted_objects_are_merged_and_split(api, build):
+    world, owners = build()
+    ball = lift(api, world, owners, room.BALL, "ball")
+    api.run_command(world, "duplicate ball")
+    for call in (
+        lambda: api.merge_objects(world, [ball]),
+        lambda: api.merge_objects(world, [ball, bpy.data.objects["ball.001"]]),
+        lambda: api.split_object(world, bpy.data.objects["ball.001"], [click(api, owners, room.BALL)]),
+    ):
+        with pytest.raises(api.WorldTracingError) as caught:
+            call()
+        assert caught.value.code == "WT-SCENE-SELECT"
+
+
+def test_merge_and_split_are_buttons_and_one_undo_step_each(api, modules, build):
+    world, owners = build()
+    ball, cup = (lift(api, world, owners, thing, str(thing)) for thing in (room.BALL, room.CUP))
+    for part in bpy.context.view_layer.objects:
+        part.select_set(part in (ball, cup))
+    bpy.context.view_layer.objects.active = ball
+    bpy.ops.ed.undo_push(message="lifted")
+    two = layer_state(modules, world)
+    assert bpy.ops.wt.merge_objects() == {"FINISHED"}
+    bpy.ops.ed.undo_push(message="merged")
+    place = click(api, owners, room.CUP)
+    assert bpy.ops.wt.split_object(x=place.x, y=place.y) == {"FINISHED"}
+    bpy.ops.ed.undo_push(message="split")
+    assert len(api.lifted_objects(world)) == 2
+    bpy.ops.ed.undo()
+    assert len(api.lifted_objects(world)) == 1
+    bpy.ops.ed.undo()
+    assert len(api.lifted_objects(world)) == 2 and layer_state(modules, world) == two
+
+
+def test_commands_know_an_object_by_the_name_it_was_given_in_blender(api, build):
+    world, owners = build()
+    lift(api, world, owners, room.BALL, "ball").name = "Beach Toy"
+    assert "Beach Toy" in api.run_command(world, "remove the beach toy")
+    with pytest.raises(api.WorldTracingError) as caught:
+        api.run_command(world, "remove the ball")
+    assert caught.value.code == "WT-SCENE-NAME"
+
+
+@pytest.mark.parametrize("text", ["move all left 1 m", "duplicate all right 1 m", "scale all by 2"])
+def test_a_command_that_fails_midway_changes_nothing(api, modules, build, submodule, monkeypatch, text):
+    world, owners = build()
+    ball = lift(api, world, owners, room.BALL, "ball")
+    bpy.context.view_layer.update()
+    before, names = layer_state(modules, world), sorted(part.name for part in bpy.data.objects)
+    place = ball.matrix_basis.copy()
+    arranging = submodule("worldtracing_addon.scene.arranging")
+    for name in ("move", "resize"):
+        change, calls = getattr(arranging, name), []
+
+        def fail_second(*arguments, change=change, calls=calls):
+            calls.append(1)
+            if len(calls) == 2:
+                raise api.WorldTracingError("WT-SCENE-EMPTY", "No.", "None.")
+            change(*arguments)
+
+        monkeypatch.setattr(arranging, name, fail_second)
+    with pytest.raises(api.WorldTracingError):
+        api.run_command(world, text)
+    assert layer_state(modules, world) == before and ball.matrix_basis == place
+    assert sorted(part.name for part in bpy.data.objects) == names
+
+
+def test_a_box_lifts_what_is_in_it(api, modules, build):
+    world, owners = build()
+    rows, columns = np.nonzero(owners[0] == room.BALL)
+    box = columns.min() - 1, rows.min() - 1, columns.max() + 2, rows.max() + 2
+    assert bpy.ops.wt.lift_object(box=box) == {"FINISHED"}
+    (item,) = api.lifted_objects(world)
+    assert (owners[tuple(places(modules, item).T)] == room.BALL).mean() > 0.95
+
+
+def test_a_box_in_the_view_is_one_in_the_picture(api, modules, build, submodule):
+    world, _ = build()
+    coverage = submodule("worldtracing_addon.scene.coverage")
+    view = coverage.camera_view(world, world.camera) @ np.array(world.root.matrix_world.inverted())
+    found = modules.picking.box_in_view(world.layers[0], view, (960, 960), (200, 960 - 300), (400, 960 - 100))
+    assert (found.x0, found.y0, found.x1, found.y1) == pytest.approx((20, 10, 40, 30), abs=1.01)
+    assert modules.picking.box_in_view(world.layers[0], view, (960, 960), (-9, -9), (-5, -5)) is None
+
+
+def test_insert_by_click_stands_upright_on_the_floor(api, build):
+    world, owners = build()
+    other = box((1, 1, 4))
+    bpy.context.scene.camera = world.camera
+    data = owners[0] == room.FLOOR
+    row, column = np.argwhere(data)[-1]
+    ray = room.CAMERA.rays()[row, column].astype(float)
+    depth = room.EYE_HEIGHT / (room.TO_LEVEL @ ray)[1]
+    place = world.root.matrix_world @ Vector((ray[0] * depth, ray[2] * depth, -ray[1] * depth))
+    bpy.context.view_layer.objects.active = other
+    assert bpy.ops.wt.insert_on_support(place=place) == {"FINISHED"}
+    copy = bpy.data.objects["box.001"]
+    up = world.root.matrix_world.to_3x3() @ Vector((0, *(-room.TO_LEVEL[1][[2, 1]] * (1, -1))))
+    assert (copy.matrix_world.to_3x3() @ Vector((0, 0, 1))).normalized().dot(up.normalized()) > 0.999
+    corners = np.array([copy.matrix_world @ Vector(corner) for corner in copy.bound_box])
+    assert (corners @ np.array(up)).min() == pytest.approx(place.dot(up), abs=0.01)
+
+
+def test_the_segmenter_is_a_choice_of_the_scene(api, build):
+    world, owners = build()
+    states = {info.name: problem for info, problem in api.segmenters()}
+    assert states["graph"] == "" and api.segmenter_in_use(bpy.context.scene) == "graph"
+    edit = bpy.context.window_manager.world_tracing_edit
+    assert edit.segmenter == "graph"
+    edit.segmenter = "sam2"
+    assert api.segmenter_in_use(bpy.context.scene) == "sam2"
+    if states["sam2"]:
+        with pytest.raises(api.WorldTracingError) as caught:
+            lift(api, world, owners, room.BALL, "ball")
+        assert caught.value.code in ("WT-ENV-PACKAGE", "WT-MODEL-MISSING")
+    bpy.context.scene["wt_segmenter"] = "of another machine"
+    lift(api, world, owners, room.BALL, "ball")
+    with pytest.raises(api.WorldTracingError) as caught:
+        api.use_segmenter(bpy.context.scene, "nothing")
+    assert caught.value.code == "WT-MODEL-UNKNOWN"
+
+
 def test_removing_the_world_removes_what_was_lifted(api, build):
     names = sorted(part.name for part in bpy.data.objects)
     world, owners = build()

@@ -44,6 +44,7 @@ class WorkerSettings:
         weights: the folder of models; None leaves it to the backend.
         memory_gb: what a trace may plan with on its device, in 10^9 bytes; None is what is free.
         detailed_log: whether the log tells every message.
+        offline: whether mesh generators must leave other computers and the hub alone.
     """
 
     python: Path | None = None
@@ -51,6 +52,7 @@ class WorkerSettings:
     weights: Path | None = None
     memory_gb: float | None = None
     detailed_log: bool = False
+    offline: bool = False
 
     @property
     def variables(self) -> dict[str, str]:
@@ -59,5 +61,7 @@ class WorkerSettings:
             "WORLDTRACING_WEIGHTS": self.weights,
             "WORLDTRACING_MEMORY_GB": self.memory_gb,
             "WORLDTRACING_LOG": "detailed" if self.detailed_log else None,
+            "WORLDTRACING_OFFLINE": "1" if self.offline else None,
+            "HF_HUB_OFFLINE": "1" if self.offline else None,  # read by the programs that generators start
         }
         return {name: str(value) for name, value in chosen.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Scene editing: lift, put back, remove, replace, insert, level the ground, and text commands."""
+"""Scene editing: put back, remove, replace, insert, level the ground, and text commands."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import bpy
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
 from ..scene.objects import edited_objects
-from ..scene.worlds import WorldObjects, active_world, worlds
-from .viewport import ViewportClicks
+from ..scene.segmentation import known_segmenters
+from ..scene.worlds import WorldObjects, worlds
 from .world import WorldOperator
 
 
-def _selected(context: bpy.types.Context, world: WorldObjects) -> list[bpy.types.Object]:
+def selected(context: bpy.types.Context, world: WorldObjects) -> list[bpy.types.Object]:
     """The selected objects that were lifted out of the world, the active one first."""
     active = context.view_layer.objects.active
     chosen = [item for item in edited_objects(world) if item.select_get()]
@@ -25,70 +25,18 @@ def _selected(context: bpy.types.Context, world: WorldObjects) -> list[bpy.types
     return sorted(chosen, key=lambda item: item != active)
 
 
-def _select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
+def select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
     for other in context.selected_objects:
         other.select_set(False)
     context.view_layer.objects.active = item
     item.select_set(True)
 
 
-class WT_OT_lift_object(WorldOperator, bpy.types.Operator):
-    """Click an object of the traced world: it becomes an object of its own, and what it hid appears behind it.
-
-    Before that, Shift-click what belongs to it as well, and Ctrl-click what does not"""
-
-    bl_idname = "wt.lift_object"
-    bl_label = "Lift Object"
-
-    x: bpy.props.FloatProperty(name="X", description="Column in the traced picture", min=0)
-    y: bpy.props.FloatProperty(name="Y", description="Row in the traced picture, from the top", min=0)
-    more: bpy.props.StringProperty(
-        name="More Clicks",
-        description="Columns and rows of what belongs to it too, or with a minus first, does not: 9 9, -5 2",
-    )
-
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        if active_world(context) is None or not ViewportClicks.possible(context):
-            return self.execute(context)
-        text = "Click the object to lift. SHIFT: this as well. CTRL: not this. ESC: cancel"
-        self._clicks, self.more = ViewportClicks(context, text), ""
-        context.window_manager.modal_handler_add(self)
-        context.window.cursor_modal_set("EYEDROPPER")
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        world = active_world(context)
-        if event.type in {"ESC", "RIGHTMOUSE"} or world is None:
-            self.cancel(context)
-            return {"CANCELLED"}
-        if event.type != "LEFTMOUSE" or event.value != "PRESS" or self._clicks.region(event) is None:
-            return {"PASS_THROUGH"}
-        found = self._clicks.pick(event, world)
-        if found is not None and (event.shift or event.ctrl):
-            self.more += f"{', ' if self.more else ''}{'-' if event.ctrl else ''}{found.pixel[0]} {found.pixel[1]}"
-            return {"RUNNING_MODAL"}
-        self.cancel(context)
-        if found is None:
-            self.report({"WARNING"}, "There is no point of the traced world there")
-            return {"CANCELLED"}
-        if found.part in edited_objects(world):
-            _select_only(context, found.part)
-            self.report({"INFO"}, f"{found.part.name} is an object of its own already")
-            return {"FINISHED"}
-        self.x, self.y = found.pixel
-        return self.execute(context)
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Also called by Blender, when it ends the operator to load a file or to quit."""
-        self._clicks.end(context)
-        context.window.cursor_modal_restore()
-
-    def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
-        prompts = [api.Click(self.x, self.y)]
-        for click in filter(None, map(str.strip, self.more.split(","))):
-            x, y = map(float, click.removeprefix("-").split())
-            prompts.append(api.Click(x, y, positive=not click.startswith("-")))
-        _select_only(context, api.lift_object(world, prompts))
+def world_of_camera(context: bpy.types.Context) -> WorldObjects | None:
+    """The traced world that the scene's camera belongs to."""
+    camera = context.scene.camera
+    found = {world.id: world for world in worlds(context.scene)}
+    return found.get(camera.get("wt_world")) if camera else None
 
 
 class WT_OT_put_back(WorldOperator, bpy.types.Operator):
@@ -103,7 +51,7 @@ class WT_OT_put_back(WorldOperator, bpy.types.Operator):
         if self.everything:
             api.put_all_back(world)
             return
-        for item in _selected(context, world):
+        for item in selected(context, world):
             api.put_back(world, item)
 
 
@@ -114,7 +62,7 @@ class WT_OT_remove_object(WorldOperator, bpy.types.Operator):
     bl_label = "Remove"
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
-        for item in _selected(context, world):
+        for item in selected(context, world):
             api.remove_object(world, item)
 
 
@@ -125,7 +73,7 @@ class WT_OT_replace_object(WorldOperator, bpy.types.Operator):
     bl_label = "Replace with Selected"
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
-        item = _selected(context, world)[0]
+        item = selected(context, world)[0]
         others = [other for other in context.selected_objects if other != item]
         if len(others) != 1:
             raise WorldTracingError(
@@ -144,9 +92,7 @@ class WT_OT_insert_object(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        active, camera = context.view_layer.objects.active, context.scene.camera
-        found = {world.id: world for world in worlds(context.scene)}
-        world = found.get(camera.get("wt_world")) if camera else None
+        active, world = context.view_layer.objects.active, world_of_camera(context)
         if active is None or world is None:
             self.report({"WARNING"}, "Look through a traced world's camera, and select the object to insert")
             return {"CANCELLED"}
@@ -193,9 +139,35 @@ class WT_OT_run_command(WorldOperator, bpy.types.Operator):
             raise
 
 
+_segmenter_items: list[tuple[str, str, str]] = []  # Blender does not keep the strings of dynamic enums alive
+
+
+def _segmenters(_edit: WT_Edit, _context) -> list[tuple[str, str, str]]:
+    _segmenter_items[:] = [
+        (info.name, info.label, " ".join(filter(None, (info.description, f"License: {info.licence}.", problem))))
+        for info, problem in known_segmenters()
+    ]
+    return _segmenter_items
+
+
+def _get_segmenter(edit: WT_Edit) -> int:
+    return [info.name for info, _ in known_segmenters()].index(api.segmenter_in_use(bpy.context.scene))
+
+
+def _set_segmenter(_edit: WT_Edit, index: int) -> None:
+    api.use_segmenter(bpy.context.scene, known_segmenters()[index][0].name)
+
+
 class WT_Edit(bpy.types.PropertyGroup):
     """WindowManager.world_tracing_edit: the command line, and what was answered last."""
 
+    segmenter: bpy.props.EnumProperty(
+        name="Select By",
+        description="What tells the objects of this scene's photos apart",
+        items=_segmenters,
+        get=_get_segmenter,
+        set=_set_segmenter,
+    )
     command: bpy.props.StringProperty(name="Command", description="For instance: move the chair left 0.5 m")
     answer: bpy.props.StringProperty(name="Answer", description="What the last command or search has found")
 
@@ -203,7 +175,6 @@ class WT_Edit(bpy.types.PropertyGroup):
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
     (
         WT_Edit,
-        WT_OT_lift_object,
         WT_OT_put_back,
         WT_OT_remove_object,
         WT_OT_replace_object,

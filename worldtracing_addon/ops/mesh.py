@@ -115,13 +115,14 @@ class MakesMeshes(RunsWork):
             item.code, item.message = failure.error.code, failure.error.message
         if state.error is not None:
             report(self, job, state.error)
-        elif made:
-            _select(context, made)
+        if not made:
+            return {"CANCELLED"}
+        _select(context, made)
         told = f"{len(made)} meshes made" if len(made) != 1 else f"Made {made[0].name}"
         failed = f", {len(self._work.failures)} failed" if self._work.failures else ""
         ended = ", then cancelled" if state.status == "cancelled" else ""
         self.report({"WARNING" if failed else "INFO"}, told + failed + ended)
-        return {"FINISHED"} if made else {"CANCELLED"}
+        return {"FINISHED"}
 
 
 class WT_OT_make_mesh(MakesMeshes, bpy.types.Operator):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import bpy
+import numpy as np
 
-from ..scene.picking import Pick, pick_in_region
+from ...backend.worldtracing.editing.base import Box
+from ..scene.picking import Pick, box_in_view, pick_in_region
 from ..scene.worlds import WorldObjects
 from ..ui.overlay import is_open
 
@@ -40,8 +42,16 @@ class ViewportClicks:
         region = self.region(event)
         if region is None:
             return None
-        place = event.mouse_x - region.x, event.mouse_y - region.y
-        return pick_in_region(world, region, self.area.spaces.active.region_3d, place)
+        return pick_in_region(world, region, self.area.spaces.active.region_3d, self.place(event, region))
+
+    def place(self, event: bpy.types.Event, region: bpy.types.Region) -> tuple[float, float]:
+        """Where the mouse is in a region, in pixels from its bottom left, also beyond it."""
+        return event.mouse_x - region.x, event.mouse_y - region.y
+
+    def box(self, part: bpy.types.Object, region: bpy.types.Region, start, end) -> Box | None:
+        """The rectangle of the traced picture that a box dragged over a part of the world means."""
+        view = np.array(self.area.spaces.active.region_3d.perspective_matrix)
+        return box_in_view(part, view, (region.width, region.height), start, end)
 
     def end(self, context: bpy.types.Context) -> None:
         context.workspace.status_text_set(None)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import bpy
 import numpy as np
 
 from ..core.commands import Command, parse
 from . import arranging, lifting
-from .objects import edited_objects
+from .attributes import read_attribute, write_attribute
+from .objects import REMOVED, edited_objects
+from .points import COLOR
 from .segmentation import segmentation_of
+from .transaction import Transaction
 from .world_data import read_world
 from .worlds import WorldObjects
 
@@ -36,6 +40,8 @@ def run(objects: WorldObjects, text: str) -> str:
     Objects go by their names in the outliner, and those not lifted yet by their names in the segmentation, where one
     was computed; these are lifted first.
 
+    What fails midway leaves all objects as they were.
+
     Raises:
         WorldTracingError: WT-SCENE-COMMAND, WT-SCENE-NAME, and those of lifting.
     """
@@ -44,15 +50,42 @@ def run(objects: WorldObjects, text: str) -> str:
     found = names_to_lift(objects, edited)
     others = [item.name for item in objects.scene.objects if _can_stand_in(objects, item) and item.name not in edited]
     command = parse(text, [*edited, *found], selected, others)
-    items = []
-    for name in command.names:
-        item = edited.get(name)
-        if item is None and command.verb in LIFTING_VERBS:
-            item = lifting.lift_object(objects, mask=found[name], name=name)
-        if item is not None:
-            items.append(item)
-    done = _ACTIONS[command.verb](objects, items, command)
+    with Transaction() as transaction:
+        if not set(command.names) <= set(edited):
+            _remember_colors(transaction, objects)
+        _remember(transaction, objects, edited)
+        items = []
+        for name in filter(None, (*command.names, command.other)):
+            item = edited.get(name) or (objects.scene.objects.get(name) if name == command.other else None)
+            if item is None and command.verb in LIFTING_VERBS:
+                item = lifting.lift_object(objects, mask=found[name], name=name)
+            if item is not None:
+                items.append(item)
+        done = _ACTIONS[command.verb](objects, items, command)
     return done or f"{command.verb.capitalize()}: {', '.join(command.names)}"
+
+
+def _remember(transaction: Transaction, objects: WorldObjects, edited: dict[str, bpy.types.Object]) -> None:
+    """On failure undo what commands do: objects that are new are put back, all others get their old state."""
+    transaction.on_rollback(
+        lambda: lifting.put_back(objects, *(item for item in edited_objects(objects) if item.name not in edited))
+    )
+    for item in edited.values():
+        place = item.matrix_basis.copy()
+        transaction.on_rollback(lambda item=item, place=place: setattr(item, "matrix_basis", place))
+        transaction.set(item, hide_viewport=item.hide_viewport, hide_render=item.hide_render)
+        transaction.set_properties(item, **{REMOVED: item.get(REMOVED)})
+
+
+def _remember_colors(transaction: Transaction, objects: WorldObjects) -> None:
+    """What other objects hid is colored in one piece with what a command's objects hide: on failure as before."""
+
+    def restore(mesh: bpy.types.Mesh, colors: np.ndarray) -> None:
+        write_attribute(mesh, COLOR, "FLOAT_COLOR", colors)
+        mesh.update()
+
+    for part in objects.layers:
+        transaction.on_rollback(partial(restore, part.data, read_attribute(part.data, COLOR)))
 
 
 def _can_stand_in(objects: WorldObjects, item: bpy.types.Object) -> bool:
@@ -84,8 +117,7 @@ def _remove(objects: WorldObjects, items: list[bpy.types.Object], _command: Comm
 
 
 def _put_back(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
-    for item in items:
-        lifting.put_back(objects, item)
+    lifting.put_back(objects, *items)
 
 
 def _move(objects: WorldObjects, items: list[bpy.types.Object], command: Command) -> None:
@@ -111,11 +143,8 @@ def _duplicate(objects: WorldObjects, items: list[bpy.types.Object], command: Co
     return f"Duplicate: {', '.join(copy.name for copy in copies)}"
 
 
-def _replace(objects: WorldObjects, items: list[bpy.types.Object], command: Command) -> str:
-    other = objects.scene.objects.get(command.other)
-    if other is None:  # an object of the segmentation that is not lifted yet
-        other = lifting.lift_object(objects, mask=names_to_lift(objects, {})[command.other], name=command.other)
-    copy = arranging.replace(objects, items[0], other)
+def _replace(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> str:
+    copy = arranging.replace(objects, *items)
     return f"Replaced {items[0].name} with {copy.name}"
 
 

@@ -9,9 +9,12 @@ from mathutils import Matrix, Vector
 from ...backend.worldtracing.editing.planes import ground_alignment
 from ...backend.worldtracing.errors import WorldTracingError
 from ..core.frames import to_opencv
-from .segmentation import LEVEL, segmentation_of
+from .segmentation import LEVEL, level_planes, planes_of
 from .world_data import read_world
 from .worlds import WorldObjects
+
+ON_SUPPORT = 0.02
+"""Distance from a support, relative to depth, within which a place lies on it."""
 
 
 def align_ground(objects: WorldObjects) -> str:
@@ -23,7 +26,7 @@ def align_ground(objects: WorldObjects) -> str:
         WorldTracingError: WT-SCENE-EMPTY, WT-SCENE-GROUND where no floor or table was found.
     """
     data = read_world(objects)
-    planes = segmentation_of(objects, data).planes
+    planes = planes_of(objects, data)
     plane = next((plane for kind in LEVEL for plane in planes if plane.kind == kind), None)
     if plane is None:
         raise WorldTracingError(
@@ -40,6 +43,20 @@ def align_ground(objects: WorldObjects) -> str:
     over = Matrix.Translation((old.translation.x, old.translation.y, 0))
     root.matrix_world = over @ yaw @ Matrix.Scale(scale, 4) @ level
     return plane.kind
+
+
+def up_at(objects: WorldObjects, place: Vector) -> Vector | None:
+    """The up, in the scene, of the floor or table on which a place of the scene lies; None where it lies on neither.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY.
+    """
+    root = objects.root.matrix_world
+    spot = np.array(root.inverted() @ place)
+    for normal, offset in level_planes(planes_of(objects, read_world(objects))):
+        if abs(normal @ spot - offset) <= ON_SUPPORT * spot[1]:
+            return (root.to_3x3() @ Vector(normal)).normalized()
+    return None
 
 
 _CAMERA_OF_ROOT = np.eye(4)

@@ -25,7 +25,6 @@ from ..core.color import linear_rgba
 from ..core.frames import to_blender
 from ..core.names import fit_name
 from ..core.placing import bottom_center, standing_on
-from .attributes import write_attribute
 from .layer_group import NAME as GROUP_NAME
 from .layer_group import ensure_group
 from .merged import merge_layers
@@ -42,8 +41,9 @@ from .objects import (
     shown_objects,
 )
 from .parts import discard_object, new_item
+from .point_meshes import new_point_mesh
 from .points import COLOR, CONFIDENCE, LAYER, PIXEL, POSITION
-from .segmentation import level_planes, segmentation_of, select
+from .segmentation import level_planes, planes_of, segmentation_of, select
 from .transaction import Transaction
 from .world_data import Window, WorldData, read_world, window_around, window_with_neighbors, write_colors, write_owner
 from .worlds import ITEM, KIND, WORLD, WorldObjects, layer_modifier
@@ -72,11 +72,11 @@ def lift_object(
             before.
     """
     data = read_world(objects)
-    segmentation = segmentation_of(objects, data)
+    segmentation, planes = segmentation_of(objects, data), planes_of(objects, data)
     mask = select(objects, data, prompts) if mask is None else mask
     mask = mask & ~_seen_taken(data)
     # In the whole world, so that what is lifted does not depend on what was lifted before.
-    taken = lift(data.world, mask, segmentation.planes).points & data.remaining
+    taken = lift(data.world, mask, planes).points & data.remaining
     if not taken.any():
         raise WorldTracingError(
             "WT-SCENE-LIFTED",
@@ -90,37 +90,40 @@ def lift_object(
     owner = np.where(taken, number, data.owner).astype(np.int32)
     window = window_around(taken.any(0))
     near, points = data.crop(window), taken[:, *window]
-    colors = surface_colors(near.world, points, segmentation.planes)
-    filled = fill(part(near.world, near.remaining), near.remaining & ~points, segmentation.planes)
+    colors = surface_colors(near.world, points, planes)
+    filled = fill(part(near.world, near.remaining), near.remaining & ~points, planes)
     with Transaction() as transaction:
-        up, origin = _stand(objects, data, taken, segmentation.planes)
+        positions = to_blender(data.world.points[taken])
+        up, origin = stand(objects, positions, planes)
         mesh = _points_mesh(
             transaction,
             name,
-            to_blender(data.world.points[taken]) - origin.astype(np.float32),
+            positions - origin.astype(np.float32),
             colors.rgb[points],
             np.nonzero(taken),
             colors.invented[points],
             data.world.confidence[taken],
         )
-        lifted = _object(transaction, objects, name, mesh, LIFTED, uuid4().hex, origin)
+        lifted = new_shown(transaction, objects, name, mesh, LIFTED, uuid4().hex, origin)
         lifted[NUMBER], lifted[UP] = number, up.tolist()
         if filled.valid.any():
             _add_fill(transaction, objects, lifted, filled, window)
-        write_ownership(transaction, objects, replace(data, owner=owner), segmentation.planes, taken.any(0))
-    _renew_merged(objects)
+        write_ownership(transaction, objects, replace(data, owner=owner), planes, taken.any(0))
+    renew_merged(objects)
     return lifted
 
 
-def put_back(objects: WorldObjects, lifted: bpy.types.Object) -> None:
-    """Give a lifted object's points back to the layers, as they were. A copy is only removed."""
-    data = read_world(objects)
+def put_back(objects: WorldObjects, *items: bpy.types.Object) -> None:
+    """Give lifted objects' points back to the layers, as they were, all or none. Copies are only removed."""
+    data, parts = read_world(objects), objects.parts
+    lifted = [item for item in items if item[KIND] == LIFTED and item in parts]
     with Transaction() as transaction:
-        discard_object(transaction, lifted)
-        if lifted[KIND] == LIFTED and lifted in objects.parts:
-            _discard_fill(transaction, objects, lifted[ITEM])
-            _give_back(transaction, objects, data, data.owner == lifted[NUMBER])
-    _renew_merged(objects)
+        for item in lifted:
+            _discard_fill(transaction, objects, item[ITEM])
+        for item in items:
+            discard_object(transaction, item)
+        _give_back(transaction, objects, data, np.isin(data.owner, [item[NUMBER] for item in lifted]))
+    renew_merged(objects)
 
 
 def put_all_back(objects: WorldObjects) -> None:
@@ -133,7 +136,7 @@ def put_all_back(objects: WorldObjects) -> None:
             if item[KIND] == FILLED:
                 discard_object(transaction, item)
         _give_back(transaction, objects, data, data.owner > 0)
-    _renew_merged(objects)
+    renew_merged(objects)
 
 
 def set_removed(item: bpy.types.Object, removed: bool) -> None:
@@ -164,7 +167,7 @@ def _give_back(transaction: Transaction, objects: WorldObjects, data: WorldData,
     if not taken.any():
         return
     owner = np.where(taken, 0, data.owner).astype(np.int32)
-    planes = segmentation_of(objects, data).planes if owner.any() else ()
+    planes = planes_of(objects, data) if owner.any() else ()
     write_ownership(transaction, objects, replace(data, owner=owner), planes, taken.any(0))
 
 
@@ -189,11 +192,9 @@ def write_ownership(
     write_owner(transaction, objects, data, data.owner)
 
 
-def _stand(
-    objects: WorldObjects, data: WorldData, points: np.ndarray, planes: Sequence[Plane]
-) -> tuple[np.ndarray, np.ndarray]:
-    """An object's up and its origin, the bottom center on what it stands on, in the frame of the root."""
-    positions = to_blender(data.world.points[points]).astype(np.float64)
+def stand(objects: WorldObjects, positions: np.ndarray, planes: Sequence[Plane]) -> tuple[np.ndarray, np.ndarray]:
+    """The up of points (N, 3) and their origin, the bottom center on what they stand on, in the frame of the root."""
+    positions = positions.astype(np.float64)
     levels = level_planes(planes)
     index = standing_on(positions, levels, REACH)
     if index >= 0:
@@ -222,20 +223,18 @@ def _points_mesh(
         confidence: (N,).
     """
     layer, row, column = places
-    mesh = transaction.made(bpy.data.meshes.new(fit_name(name)))
-    mesh.vertices.add(len(positions))
-    write_attribute(mesh, POSITION, "FLOAT_VECTOR", positions)
-    write_attribute(mesh, COLOR, "FLOAT_COLOR", linear_rgba(rgb, compat.rec709_to_working()))
-    write_attribute(mesh, LAYER, "INT", layer)
-    write_attribute(mesh, PIXEL, "FLOAT2", np.stack([column, row], -1) + 0.5)
-    write_attribute(mesh, CONFIDENCE, "FLOAT", confidence)
-    write_attribute(mesh, INVENTED, "BOOLEAN", invented)
-    mesh.color_attributes.active_color = mesh.color_attributes[COLOR]
-    mesh.update()
-    return mesh
+    values = {
+        POSITION: ("FLOAT_VECTOR", positions),
+        COLOR: ("FLOAT_COLOR", linear_rgba(rgb, compat.rec709_to_working())),
+        LAYER: ("INT", layer),
+        PIXEL: ("FLOAT2", np.stack([column, row], -1) + 0.5),
+        CONFIDENCE: ("FLOAT", confidence),
+        INVENTED: ("BOOLEAN", invented),
+    }
+    return new_point_mesh(transaction, name, values)
 
 
-def _object(
+def new_shown(
     transaction: Transaction,
     objects: WorldObjects,
     name: str,
@@ -275,7 +274,7 @@ def _add_fill(
         np.ones(len(row), bool),
         np.ones(len(row), np.float32),
     )
-    _object(transaction, objects, mesh.name, mesh, FILLED, lifted[ITEM], np.zeros(3))
+    new_shown(transaction, objects, mesh.name, mesh, FILLED, lifted[ITEM], np.zeros(3))
 
 
 def _discard_fill(transaction: Transaction, objects: WorldObjects, item: str) -> None:
@@ -284,6 +283,6 @@ def _discard_fill(transaction: Transaction, objects: WorldObjects, item: str) ->
             discard_object(transaction, other)
 
 
-def _renew_merged(objects: WorldObjects) -> None:
+def renew_merged(objects: WorldObjects) -> None:
     if objects.merged is not None:
         merge_layers(objects)

@@ -10,13 +10,14 @@ import numpy as np
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import compat
 from ..core.names import fit_name
-from .attributes import FIELDS, read_attribute, write_attribute
+from .attributes import write_attribute
 from .layer_group import NAME as GROUP_NAME
 from .layer_group import ensure_group
 from .layers import set_input
 from .materials import UNLIT, ensure_material
 from .parts import discard_object, new_object
-from .points import COLOR, POSITION
+from .point_meshes import joined_attributes, new_point_mesh
+from .points import POSITION
 from .transaction import Transaction
 from .worlds import WorldObjects, layer_modifier
 
@@ -30,7 +31,7 @@ def merge_layers(world: WorldObjects) -> bpy.types.Object:
     the object; merging again does as well, and keeps its controls.
 
     Raises:
-        WorldTracingError: WT-SCENE-EMPTY where the artist has deleted all layers, or their nodes.
+        WorldTracingError: WT-SCENE-EMPTY where the artist has deleted all layers, their points or their nodes.
     """
     layers, controls = _layers(world)
     with Transaction() as transaction:
@@ -69,7 +70,7 @@ def make_point_cloud(world: WorldObjects) -> bpy.types.Object:
         WorldTracingError: WT-SCENE-EMPTY.
     """
     layers, controls = _layers(world)
-    values = _joined([layer.data for layer in layers])
+    values = joined_attributes([layer.data for layer in layers])
     name = fit_name(world.name, " Point Cloud")
     with Transaction() as transaction:
         cloud = transaction.made(compat.new_point_cloud(name, len(values[POSITION][1])))
@@ -103,13 +104,9 @@ def _renew(
     controls: bpy.types.NodesModifier | None,
 ) -> None:
     """Give the merged object new points, and where it is new the inputs of the modifier `controls`."""
-    values = _joined(meshes)
+    values = joined_attributes(meshes)
     name = fit_name(world.name, " Merged")
-    mesh = transaction.made(bpy.data.meshes.new(name))
-    mesh.vertices.add(len(values[POSITION][1]))
-    for attribute, (kind, rows) in values.items():
-        write_attribute(mesh, attribute, kind, rows)
-    mesh.color_attributes.active_color = mesh.color_attributes[COLOR]
+    mesh = new_point_mesh(transaction, name, values)
     part = world.merged
     if part is None:
         part = new_object(transaction, world, "layers", name, "merged", mesh)
@@ -124,22 +121,6 @@ def _renew(
         if controls is not None:
             for socket in compat.input_names(controls.node_group):
                 compat.set_modifier_input(modifier, socket, compat.get_modifier_input(controls, socket))
-
-
-def _joined(meshes: list[bpy.types.Mesh]) -> dict[str, tuple[str, np.ndarray]]:
-    """(type, values) of the first mesh's point attributes, over the vertices of all; 0 where another has none."""
-    joined = {}
-    for attribute in meshes[0].attributes:
-        if attribute.domain != "POINT" or attribute.data_type not in FIELDS or attribute.name.startswith("."):
-            continue  # a dot begins what is Blender's own, as the selection
-        first = read_attribute(meshes[0], attribute.name)
-        rest = (read_attribute(mesh, attribute.name) for mesh in meshes[1:])
-        filled = [
-            np.zeros((len(mesh.vertices), *first.shape[1:]), first.dtype) if rows is None else rows
-            for mesh, rows in zip(meshes[1:], rest, strict=True)
-        ]
-        joined[attribute.name] = attribute.data_type, np.concatenate([first, *filled])
-    return joined
 
 
 def _radius(modifier: bpy.types.NodesModifier, depth: np.ndarray) -> np.ndarray:

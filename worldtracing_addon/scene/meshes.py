@@ -94,7 +94,7 @@ def build_mesh(
         generator: what made it; `label` for people.
         renew: give an earlier mesh of the same generator this shape, instead of adding one.
     """
-    name = fit_name(objects.name if item is None else item.name, f" {label}")
+    name = fit_name(objects.name if item is None else item.name, f" Mesh {label}")
     with Transaction() as transaction:
         origin = np.array(item[ORIGIN] if item is not None else (0, 0, 0), np.float32)
         data = _mesh_data(transaction, name, to_blender(mesh.vertices) - origin, mesh)

@@ -8,7 +8,8 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..core.picking import point_under
+from ...backend.worldtracing.editing.base import Box
+from ..core.picking import inside_box, point_under
 from .attributes import read_attribute
 from .objects import ORIGIN, parts_with_points
 from .points import LAYER, OWNER, PIXEL, POSITION
@@ -67,3 +68,21 @@ def pick_in_view(world: WorldObjects, view: np.ndarray, size: tuple[int, int], p
         layer, pixel = read_attribute(part.data, LAYER)[index], read_attribute(part.data, PIXEL)[index]
         found.append((depth, Pick(part, int(layer), tuple(map(float, pixel)), spot)))
     return min(found, key=lambda item: item[0])[1] if found else None
+
+
+def box_in_view(part: bpy.types.Object, view: np.ndarray, size: tuple[int, int], start, end) -> Box | None:
+    """The rectangle of the traced picture around those points of a layer or lifted object that a view shows in a box.
+
+    Args:
+        view, size: as in `pick_in_view`.
+        start, end: two opposite corners of the box in the view, as `place` there.
+    """
+    inside = inside_box(read_attribute(part.data, POSITION), view @ np.array(part.matrix_world), size, start, end)
+    owners = read_attribute(part.data, OWNER)
+    if owners is not None:
+        inside &= owners == 0
+    if not inside.any():
+        return None
+    pixels = read_attribute(part.data, PIXEL)[inside]
+    (x0, y0), (x1, y1) = pixels.min(0) - 0.5, pixels.max(0) + 0.5
+    return Box(float(x0), float(y0), float(x1), float(y1))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
-
 import bpy
 
+from ..scene.segmentation import BUILT_IN, known_segmenters
 from ..scene.worlds import active_world
+from .common import SidebarPanel, draw_text, split
 
 
-class WT_PT_edit(bpy.types.Panel):
+class WT_PT_edit(SidebarPanel, bpy.types.Panel):
     bl_label = "Objects"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "World Tracing"
     bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
@@ -26,6 +23,10 @@ class WT_PT_edit(bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("wt.lift_object", icon="EYEDROPPER")
         row.operator("wt.find_objects", icon="VIEWZOOM")
+        _draw_segmenter(layout, context, edit)
+        row = layout.row(align=True)
+        row.operator("wt.merge_objects", icon="AUTOMERGE_ON")
+        row.operator("wt.split_object", icon="MOD_EXPLODE")
         row = layout.row(align=True)
         row.operator("wt.put_back", icon="LOOP_BACK").everything = False
         row.operator("wt.put_back", text="Everything").everything = True
@@ -34,13 +35,22 @@ class WT_PT_edit(bpy.types.Panel):
         row.operator("wt.replace_object", icon="FILE_REFRESH")
         row = layout.row(align=True)
         row.operator("wt.insert_object", icon="CURSOR")
-        row.operator("wt.align_ground", icon="VIEW_PERSPECTIVE")
+        row.operator("wt.insert_on_support", icon="RESTRICT_SELECT_OFF")
+        layout.operator("wt.align_ground", icon="VIEW_PERSPECTIVE")
         row = layout.row(align=True)
         row.prop(edit, "command", text="", icon="CONSOLE")
         row.operator("wt.run_command", text="", icon="PLAY").text = ""
-        characters = max(20, int(context.region.width / (8 * context.preferences.system.ui_scale)))
-        for line in wrap(edit.answer, characters):
-            layout.label(text=line)
+        draw_text(layout, context, edit.answer)
+
+
+def _draw_segmenter(layout: bpy.types.UILayout, context: bpy.types.Context, edit: bpy.types.PropertyGroup) -> None:
+    """The choice, and its license, or what it lacks here."""
+    split(layout.column()).prop(edit, "segmenter")
+    info, problem = next(known for known in known_segmenters() if known[0].name == edit.segmenter)
+    if problem:
+        draw_text(layout, context, problem, icon="ERROR")
+    elif info.name != BUILT_IN:
+        draw_text(layout, context, f"License: {info.licence}", icon="INFO")
 
 
 register, unregister = bpy.utils.register_classes_factory((WT_PT_edit,))

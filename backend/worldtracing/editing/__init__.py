@@ -8,8 +8,9 @@ import numpy as np
 
 from ..progress import OnProgress, silent
 from ..world import LayeredWorld
-from .base import SEGMENTERS, Box, Click, Prompt, Segmentation, Stroke, part, pixels_of
+from .base import SEGMENTERS, Box, Click, Prompt, Segmentation, Stroke, part, pixels_of, segmenter_states
 from .colors import surface_colors
+from .cut_off import cut_off
 from .fill import fill
 from .labels import merge, rename, split
 from .lift import lift
@@ -22,6 +23,7 @@ __all__ = [
     "Click",
     "Segmentation",
     "Stroke",
+    "cut_off",
     "fill",
     "find_planes",
     "ground_alignment",
@@ -32,6 +34,7 @@ __all__ = [
     "refine",
     "rename",
     "segment",
+    "segmenter_states",
     "select",
     "split",
     "surface_colors",

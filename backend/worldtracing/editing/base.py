@@ -174,6 +174,10 @@ class Segmenter(Protocol):
 
     info: SegmenterInfo
 
+    def problem(self) -> str:
+        """What it lacks on this machine and how to get it, "" where it can be used. Loads no model."""
+        ...
+
     def segment(self, world: LayeredWorld, on_progress: OnProgress) -> Segmentation:
         """All objects of the world."""
         ...
@@ -191,6 +195,18 @@ class Segmenter(Protocol):
             WorldTracingError: WT-SCENE-PROMPT when they point at nothing.
         """
         ...
+
+
+def segmenter_states() -> list[tuple[SegmenterInfo, str]]:
+    """What each of `SEGMENTERS` says of itself, and its problem: "" where it can be used."""
+    states = []
+    for name in SEGMENTERS.names():
+        try:
+            segmenter = SEGMENTERS.load(name)()
+            states.append((segmenter.info, segmenter.problem()))
+        except Exception as error:  # a plug-in may fail in any way
+            states.append((SegmenterInfo(name, name, "", licence="unknown"), str(error)))
+    return states
 
 
 def part(world: LayeredWorld, points: np.ndarray) -> LayeredWorld:

@@ -29,6 +29,10 @@ class GraphSegmenter:
         description="Divides the scene where its surfaces end. It knows no names and no meaning.",
     )
 
+    def problem(self) -> str:
+        """See `Segmenter.problem`; it needs nothing."""
+        return ""
+
     def segment(self, world: LayeredWorld, on_progress: OnProgress = silent) -> Segmentation:
         """See `Segmenter.segment`; objects are called "Object 1" and so on, the largest first."""
         on_progress("finding supports", 0, 2)

@@ -45,11 +45,11 @@ def choose(world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segment
     positive = [prompt for prompt in prompts if isinstance(prompt, Box) or prompt.positive]
     negative = [prompt for prompt in prompts if prompt not in positive]
     both = positive, negative
-    inside, outside = (_drawn([mark for mark in marks if not isinstance(mark, Box)], regions.shape) for marks in both)
+    inside, outside = (drawn([mark for mark in marks if not isinstance(mark, Box)], regions.shape) for marks in both)
     wanted = set().union(*(_meant(prompt, regions, first_support) for prompt in positive))
     unwanted = set().union(*(_meant(prompt, regions, first_support) for prompt in negative))
     mask = np.isin(regions, list(wanted - unwanted))
-    boxes = _drawn([prompt for prompt in positive if isinstance(prompt, Box)], regions.shape)
+    boxes = drawn([prompt for prompt in positive if isinstance(prompt, Box)], regions.shape)
     alone = world.metadata.get("mode") == "object"  # and may fill the picture
     if not wanted or (not alone and _too_much(mask, regions < first_support, boxes)):
         seen = world.valid.any(0)
@@ -93,7 +93,7 @@ def _meant(prompt: Prompt, regions: np.ndarray, first_support: int) -> set[int]:
     """The regions that one prompt points at, positive or not."""
     if isinstance(prompt, Box):
         return _in_box(prompt, regions, first_support)
-    counts = np.bincount(regions[_drawn([prompt], regions.shape)], minlength=1)
+    counts = np.bincount(regions[drawn([prompt], regions.shape)], minlength=1)
     if isinstance(prompt, Click):
         return {int(counts.argmax())} if counts[1:].any() else _nearest(prompt, regions)
     enough = np.flatnonzero(counts >= max(1, TOUCHED * counts.sum()))
@@ -112,7 +112,7 @@ def _nearest(click: Click, regions: np.ndarray) -> set[int]:
 
 def _in_box(box: Box, regions: np.ndarray, first_support: int) -> set[int]:
     """Of the regions mostly inside, those that together fill the box best; else the largest thing inside."""
-    inside = _drawn([box], regions.shape)
+    inside = drawn([box], regions.shape)
     sizes = np.bincount(regions.ravel(), minlength=first_support)
     within = np.bincount(regions[inside], minlength=len(sizes))
     candidates = [k for k in range(1, first_support) if within[k] and within[k] >= ENCLOSED * sizes[k]]
@@ -141,7 +141,7 @@ def _span(line: np.ndarray) -> np.ndarray:
     return np.logical_or.accumulate(line) & np.logical_or.accumulate(line[::-1])[::-1]
 
 
-def _drawn(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> np.ndarray:
+def drawn(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> np.ndarray:
     """(H, W) bool, the pixels that the prompts cover."""
     mask = np.zeros(shape, bool)
     rows, columns = np.ogrid[: shape[0], : shape[1]]

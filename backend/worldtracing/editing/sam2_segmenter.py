@@ -7,6 +7,8 @@ the Hugging Face cache, or in a folder.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,17 @@ class Sam2Segmenter:
         """
         self._name = model
         self._model: Any = None
+
+    def problem(self) -> str:
+        """See `Segmenter.problem`."""
+        lacking = [module for module in self.info.needs if find_spec(module) is None]
+        if lacking:
+            return f"This Python lacks the packages that SAM 2 needs: {', '.join(lacking)}."
+        from huggingface_hub import try_to_load_from_cache  # transformers brings it
+
+        if Path(self._name).is_dir() or isinstance(try_to_load_from_cache(self._name, "model.safetensors"), str):
+            return ""
+        return f"The weights of {self._name} are not in the Hugging Face cache."
 
     def segment(self, world: LayeredWorld, on_progress: OnProgress = silent) -> Segmentation:
         """See `Segmenter.segment`; as `GraphSegmenter` does it."""
