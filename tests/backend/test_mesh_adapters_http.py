@@ -161,3 +161,13 @@ def test_cancelling_does_not_wait_for_the_server():
         assert not release.is_set()
         release.set()
     assert threading.active_count() <= before
+
+
+def test_while_blender_is_offline_only_this_computer_is_asked(monkeypatch):
+    monkeypatch.setenv("WORLDTRACING_OFFLINE", "1")
+    for address in ("http://192.0.2.1:8081", "http://render-node:8188", "http://localhost.example.org"):
+        with pytest.raises(WorldTracingError) as caught:
+            Server("A server", address, 0.2).request("GET", "/health")
+        assert caught.value.code == "WT-ENV-OFFLINE" and address in caught.value.message
+    with serving(HEALTHY) as (_, address):
+        assert Server("A server", address).request("GET", "/health").status == 200

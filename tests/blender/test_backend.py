@@ -184,6 +184,8 @@ def test_preferences_reach_the_worker_and_the_engine(preferences, api, submodule
         "WORLDTRACING_WEIGHTS": str(tmp_path),
         "WORLDTRACING_MEMORY_GB": "6.5",
         "WORLDTRACING_LOG": "detailed",
+        "WORLDTRACING_OFFLINE": "1",
+        "HF_HUB_OFFLINE": "1",
     }
     preferences.device, preferences.precision = "cpu", "fp32"
     settings = api.TraceSettings(engine="wt-dit", extra={"precision": "fast"})

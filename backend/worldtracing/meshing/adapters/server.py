@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import ipaddress
 import json
+import os
 import queue
 import socket
 import threading
@@ -67,7 +69,8 @@ class Server:
             tick: called five times a second; when it raises, the connection is closed.
 
         Raises:
-            WorldTracingError: WT-MESH-SERVER (no server there), WT-MESH-TIMEOUT, WT-MESH-OPTION (no address).
+            WorldTracingError: WT-MESH-SERVER (no server there), WT-MESH-TIMEOUT, WT-MESH-OPTION (no address),
+                WT-ENV-OFFLINE (on another computer, while WORLDTRACING_OFFLINE is set, as by Blender).
         """
         if isinstance(body, dict):
             body = json.dumps(body).encode()
@@ -100,13 +103,20 @@ class Server:
             kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
             if not parts.hostname:
                 raise ValueError("no host")
-            return kinds[parts.scheme](parts.hostname, parts.port, timeout=seconds), parts.path.rstrip("/")
+            connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=seconds)
         except (KeyError, ValueError, http.client.InvalidURL) as error:
             raise WorldTracingError(
                 "WT-MESH-OPTION",
                 f"{self.address!r} is no address of a server.",
                 "Give it as http://127.0.0.1:8188, with the host and the port of your own.",
             ) from error
+        if os.environ.get("WORLDTRACING_OFFLINE") and not _is_this_computer(parts.hostname):
+            raise WorldTracingError(
+                "WT-ENV-OFFLINE",
+                f"Blender is set to stay offline, and {self.address} is another computer.",
+                "Allow Online Access in Blender's preferences, System; or run the server on this computer.",
+            )
+        return connection, parts.path.rstrip("/")
 
     def _failure(self, error: Exception, seconds: float) -> WorldTracingError:
         if isinstance(error, TimeoutError):
@@ -152,3 +162,10 @@ def _close(connection: http.client.HTTPConnection) -> None:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
     connection.close()
+
+
+def _is_this_computer(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
