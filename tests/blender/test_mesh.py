@@ -91,7 +91,7 @@ def test_alternatives_stand_side_by_side(api, ball, quick, submodule):
     first = api.make_mesh(world, quick)
     again = api.make_mesh(world, quick)
     assert again == first and api.meshes_of(world) == [first]
-    assert len(bpy.data.materials) == 3 and len([m for m in bpy.data.meshes if m.name.startswith("ball From")]) == 1
+    assert len(bpy.data.materials) == 3 and len([m for m in bpy.data.meshes if m.name.startswith("ball Mesh")]) == 1
     other = api.make_mesh(world, submodule("worldtracing_addon.core.generators").MeshSettings(
         faces=2000, texture_size=64, resolution=48, replace=False))  # fmt: skip
     assert len(api.meshes_of(world)) == 2 and other.visible_get() and not first.visible_get()

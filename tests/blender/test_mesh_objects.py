@@ -11,6 +11,7 @@ from mathutils import Vector
 sys.path.append(str(Path(__file__).resolve().parents[2] / "backend"))  # what `editing_world` imports
 
 import editing_world as room
+from layout import draw_panels
 
 BALL_RADIUS = 0.4
 
@@ -161,3 +162,29 @@ def test_removing_the_world_removes_its_meshes(api, world, lifted, quick):
     assert Vector(bpy.data.objects["Ball"].location).length > 0
     api.remove_world(world)
     assert not [part for part in bpy.data.objects if part.type == "MESH"]
+
+
+def test_what_the_panel_shows(api, world, lifted, panel_settings):
+    package = api.__name__.rpartition(".")[0]
+    select(world.root)
+    drawn = draw_panels(package)
+    assert "Of room" in drawn["WT_PT_mesh"] and "Points" not in drawn["WT_PT_mesh"]
+    assert "Licence: GPL-3.0-or-later" in drawn["WT_PT_mesh_options"]
+    select(lifted[1])
+    bpy.ops.wt.make_mesh()
+    assert bpy.ops.wt.check_generators() == {"FINISHED"}
+    drawn = draw_panels(package)
+    shown = ["Of Crate", "Make Mesh", "Make Meshes of All Objects", "Points", "Crate Mesh From Layers"]
+    assert drawn["WT_PT_mesh"] == [*shown, "Export GLB...", "Export USD..."]
+    assert any(text.startswith("Ready") for text in drawn["WT_PT_mesh_options"])
+    panel_settings.generator = "trellis2"
+    texts = " ".join(draw_panels(package)["WT_PT_mesh_options"])
+    assert "MIT" in texts and "24 GB" in texts
+
+
+def test_a_failed_mesh_is_told_in_the_panel(world, panel_settings):
+    panel_settings.generator = "trellis2"
+    with pytest.raises(RuntimeError, match="WT-MESH-SETUP"):
+        bpy.ops.wt.make_mesh()
+    job = bpy.context.window_manager.world_tracing_job
+    assert job.error_code == "WT-MESH-SETUP" and not job.running and all(part.visible_get() for part in world.layers)

@@ -17,6 +17,7 @@ from ..scene.objects import COPY
 from ..scene.worlds import KIND, WORLD, active_world
 from .running import RunsWork, report
 from .trace import can_run
+from .world import refuses_edit_mode
 
 _generator_items: list[tuple[str, str, str, str, int]] = []  # Blender does not keep the strings of dynamic enums alive
 
@@ -100,9 +101,11 @@ class MakesMeshes(RunsWork):
 
     def begin(self, context: bpy.types.Context):
         world = active_world(context)
-        if world is None:
+        if world is None or world.is_linked:
             raise WorldTracingError(
-                "WT-SCENE-SELECT", "There is no traced world in this scene.", "Trace a photo first."
+                "WT-SCENE-SELECT",
+                "There is no traced world in this scene, or it is linked from another file.",
+                "Trace a photo first; append a world instead of linking it.",
             )
         settings = context.scene.world_tracing_mesh.mesh_settings()
         return api.start_meshes(world, self.items(context, world), settings=settings)
@@ -189,6 +192,8 @@ class WT_OT_show_mesh(bpy.types.Operator):
     mesh: bpy.props.StringProperty(name="Mesh", description="The mesh's name; empty for the points")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        if refuses_edit_mode(self, context):
+            return {"CANCELLED"}
         world, active = active_world(context), context.view_layer.objects.active
         mesh = context.scene.objects.get(self.mesh)
         if world is None or (self.mesh and not is_mesh(mesh)):
