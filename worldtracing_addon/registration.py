@@ -34,9 +34,9 @@ MODULES = (
     ".ui.backend",
     ".ui.world_panels",
     ".ui.history_panel",
-    ".ui.views_panel",
     ".ui.edit_panel",
     ".ui.mesh_panel",
+    ".ui.views_panel",
 )
 
 

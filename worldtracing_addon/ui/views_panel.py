@@ -8,15 +8,13 @@ from ..scene.coverage_overlay import is_shown
 from ..scene.rigs import LABELS
 from ..scene.view_settings import has_view_settings
 from ..scene.worlds import active_world
+from .common import SidebarPanel, draw_text
 
 ICONS = {"orbit": "ORIENTATION_GIMBAL", "arc": "CON_ROTLIKE", "dolly": "EMPTY_SINGLE_ARROW", "stereo": "CAMERA_STEREO"}
 
 
-class WT_PT_views(bpy.types.Panel):
+class WT_PT_views(SidebarPanel, bpy.types.Panel):
     bl_label = "Novel Views"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "World Tracing"
     bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
@@ -34,7 +32,7 @@ class WT_PT_views(bpy.types.Panel):
         row.operator("wt.show_coverage", icon="OVERLAY", depress=is_shown())
         suggestion = context.window_manager.world_tracing_views.suggestion
         if suggestion:
-            layout.label(text=suggestion)
+            draw_text(layout, context, suggestion)
         row = layout.row(align=True)
         row.operator("wt.view_settings", text="Cycles", icon="SHADING_RENDERED").engine = "CYCLES"
         row.operator("wt.view_settings", text="EEVEE", icon="SHADING_RENDERED").engine = "EEVEE"
