@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from world_tracing.worldtracing_addon.core import coverage, rigs
-from world_tracing.worldtracing_addon.core.picking import point_under
+from world_tracing.worldtracing_addon.core.picking import inside_box, point_under
 
 K = np.array([[100.0, 0, 50], [0, 100, 40], [0, 0, 1]])
 SIZE = (100, 80)
@@ -76,3 +76,10 @@ def test_the_nearest_point_under_the_mouse_is_picked():
     assert point_under(points, radii, PHOTO, SIZE, (20, 70)) == -1
     radii[1] = np.nan  # not there any more
     assert point_under(points, radii, PHOTO, SIZE, middle) == 0
+
+
+def test_the_points_in_a_box_are_found_whichever_corner_it_is_begun_at():
+    points = np.float32([[0, 3, 0], [0, 2, 0], [0.5, 2, 0], [0, -1, 0]])
+    for start, end in (((45, 35), (55, 45)), ((55, 45), (45, 35)), ((45, 45), (55, 35))):
+        assert inside_box(points, PHOTO, SIZE, start, end).tolist() == [True, True, False, False]
+    assert inside_box(points, PHOTO, SIZE, (45, 35), (80, 45)).tolist() == [True, True, True, False]

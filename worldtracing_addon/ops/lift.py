@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
 from ..scene.objects import edited_objects
 from ..scene.picking import Pick
@@ -11,7 +12,7 @@ from ..scene.worlds import WorldObjects
 from .edit import select_only, selected, world_of_camera
 from .marking import MarkOperator
 from .viewport import ViewportClicks
-from .world import WorldOperator
+from .world import WorldOperator, refuses_edit_mode, refuses_linked
 
 
 class WT_OT_lift_object(MarkOperator, bpy.types.Operator):
@@ -24,8 +25,8 @@ class WT_OT_lift_object(MarkOperator, bpy.types.Operator):
 
     hint = "Click the object to lift, or drag a box around it. SHIFT: this as well. CTRL: not this. ESC: cancel"
 
-    def boxed_part(self, _context: bpy.types.Context, world: WorldObjects) -> bpy.types.Object:
-        return world.layers[0]
+    def boxed_part(self, _context: bpy.types.Context, world: WorldObjects) -> bpy.types.Object | None:
+        return next(iter(world.layers), None)
 
     def answer(self, context: bpy.types.Context, world: WorldObjects, found: Pick) -> str:
         if found.part not in edited_objects(world):
@@ -108,7 +109,13 @@ class WT_OT_insert_on_support(bpy.types.Operator):
         if active is None or world is None:
             self.report({"WARNING"}, "Look through a traced world's camera, and select the object to insert")
             return {"CANCELLED"}
-        api.insert_object(world, active, self.place, on_support=True)
+        if refuses_edit_mode(self, context) or refuses_linked(self, world):
+            return {"CANCELLED"}
+        try:
+            api.insert_object(world, active, self.place, on_support=True)
+        except WorldTracingError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 

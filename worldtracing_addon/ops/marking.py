@@ -36,8 +36,8 @@ class MarkOperator(WorldOperator):
         min=0,
     )
 
-    def boxed_part(self, context: bpy.types.Context, world: WorldObjects) -> bpy.types.Object:
-        """The object whose points a box chooses from."""
+    def boxed_part(self, context: bpy.types.Context, world: WorldObjects) -> bpy.types.Object | None:
+        """The object whose points a box chooses from; None where the artist deleted it."""
         raise NotImplementedError
 
     def answer(self, context: bpy.types.Context, world: WorldObjects, found: Pick) -> str:
@@ -112,7 +112,8 @@ class MarkOperator(WorldOperator):
 
     def _boxed(self, context: bpy.types.Context, world: WorldObjects, start, end) -> set[str]:
         self.cancel(context)
-        box = self._clicks.box(self.boxed_part(context, world), self._region, start, end)
+        part = self.boxed_part(context, world)
+        box = part and self._clicks.box(part, self._region, start, end)
         if box is None:
             return self._nothing()
         self.box = box.x0, box.y0, box.x1, box.y1

@@ -51,9 +51,10 @@ def up_at(objects: WorldObjects, place: Vector) -> Vector | None:
     Raises:
         WorldTracingError: WT-SCENE-EMPTY.
     """
+    planes = planes_of(objects, read_world(objects))
     root = objects.root.matrix_world
     spot = np.array(root.inverted() @ place)
-    for normal, offset in level_planes(planes_of(objects, read_world(objects))):
+    for normal, offset in level_planes(planes):
         if abs(normal @ spot - offset) <= ON_SUPPORT * spot[1]:
             return (root.to_3x3() @ Vector(normal)).normalized()
     return None

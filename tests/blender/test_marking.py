@@ -1,0 +1,101 @@
+"""Clicks and boxes in the viewport as the operators take them; the events are made here, without a window."""
+
+from types import SimpleNamespace
+
+import bpy
+import pytest
+
+
+@pytest.fixture
+def marking(submodule, scene_modules):
+    """An operator that waits in a viewport, and what became of it."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    scene_modules.make()
+    area = next(area for area in bpy.context.window.screen.areas if area.type == "VIEW_3D")
+    module = submodule("worldtracing_addon.ops.marking")
+    clicks = submodule("worldtracing_addon.ops.viewport").ViewportClicks
+
+    class Operator(module.MarkOperator):
+        x = y = 0.0
+        more, box = "", (0.0, 0.0, 0.0, 0.0)
+        changes, said, pixels = 0, "", None
+        seen = SimpleNamespace(pixel=(3.5, 4.5), part=None)
+
+        def boxed_part(self, _context, world):
+            return world.layers[0]
+
+        def answer(self, _context, _world, _found):
+            return ""
+
+        def change(self, _context, _world):
+            self.changes += 1
+
+        def report(self, _kind, text):
+            self.said = text
+
+    operator = Operator()
+    window = SimpleNamespace(cursor_modal_restore=lambda: None)
+    context = SimpleNamespace(
+        area=area, scene=bpy.context.scene, view_layer=bpy.context.view_layer, workspace=bpy.context.workspace,
+        window=window, mode="OBJECT",
+    )  # fmt: skip
+    operator._clicks = clicks(context, "")
+    operator._overlay = module.BoxOverlay(area)
+    operator._region = operator._start = None
+    operator._clicks.pick = lambda _event, _world: operator.seen
+
+    def box(_part, region, start, end):
+        operator.pixels = region.type, start, end
+        return submodule("worldtracing_addon.api").Box(1.0, 2.0, 3.0, 4.0)
+
+    operator._clicks.box = box
+    middle = area.x + area.width // 2, area.y + area.height // 2
+
+    def send(kind, value="NOTHING", by=(0, 0), **keys):
+        keys = {"shift": False, "ctrl": False, **keys}
+        event = SimpleNamespace(type=kind, value=value, mouse_x=middle[0] + by[0], mouse_y=middle[1] + by[1], **keys)
+        return operator.modal(context, event)
+
+    return operator, send
+
+
+def test_a_drag_is_a_box(marking):
+    operator, send = marking
+    assert send("MOUSEMOVE") == {"PASS_THROUGH"}
+    assert send("LEFTMOUSE", "PRESS") == {"RUNNING_MODAL"}
+    assert send("MOUSEMOVE", by=(30, 20)) == {"RUNNING_MODAL"}
+    assert operator._overlay._handle is not None
+    assert send("LEFTMOUSE", "RELEASE", by=(60, 40)) == {"FINISHED"}
+    region, start, end = operator.pixels
+    assert region == "WINDOW" and (end[0] - start[0], end[1] - start[1]) == (60, 40)
+    assert operator.changes == 1 and tuple(operator.box) == (1, 2, 3, 4)
+    assert operator._overlay._handle is None
+    assert [type(prompt).__name__ for prompt in operator.prompts()] == ["Box"]
+
+
+def test_a_short_move_is_a_click_and_keys_add_to_it(marking):
+    operator, send = marking
+    for keys in ({"shift": True}, {"ctrl": True}):
+        send("LEFTMOUSE", "PRESS")
+        assert send("LEFTMOUSE", "RELEASE", **keys) == {"RUNNING_MODAL"}
+    send("LEFTMOUSE", "PRESS")
+    assert send("LEFTMOUSE", "RELEASE", by=(3, 2)) == {"FINISHED"}
+    assert operator.changes == 1 and operator.pixels is None
+    assert [prompt.positive for prompt in operator.prompts()] == [True, True, False]
+
+
+@pytest.mark.parametrize("stop", ["ESC", "RIGHTMOUSE"])
+def test_a_drag_can_be_cancelled(marking, stop):
+    operator, send = marking
+    send("LEFTMOUSE", "PRESS")
+    send("MOUSEMOVE", by=(50, 50))
+    assert send(stop, "PRESS") == {"CANCELLED"}
+    assert operator.changes == 0 and operator._overlay._handle is None
+
+
+def test_a_click_beside_everything_says_so(marking):
+    operator, send = marking
+    operator.seen = None
+    send("LEFTMOUSE", "PRESS")
+    assert send("LEFTMOUSE", "RELEASE") == {"CANCELLED"}
+    assert operator.changes == 0 and "no point" in operator.said
