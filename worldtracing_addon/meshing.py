@@ -153,7 +153,7 @@ def export_mesh(mesh: bpy.types.Object, path: str | Path) -> Path:
     Raises:
         WorldTracingError: WT-SCENE-EXPORT where Blender cannot write it, WT-IO-WRITE.
     """
-    return mesh_export.export_mesh(mesh, Path(path))
+    return mesh_export.export_mesh(mesh, Path(bpy.path.abspath(str(path))))
 
 
 def nothing_lifted() -> WorldTracingError:
