@@ -99,3 +99,12 @@ def test_a_click_beside_everything_says_so(marking):
     send("LEFTMOUSE", "PRESS")
     assert send("LEFTMOUSE", "RELEASE") == {"CANCELLED"}
     assert operator.changes == 0 and "no point" in operator.said
+
+
+def test_a_viewport_that_is_closed_in_mid_drag_ends_it(marking):
+    operator, send = marking
+    send("LEFTMOUSE", "PRESS")
+    send("MOUSEMOVE", by=(50, 50))
+    operator._clicks.area.type = "IMAGE_EDITOR"
+    assert send("LEFTMOUSE", "RELEASE", by=(60, 60)) == {"CANCELLED"}
+    assert operator.changes == 0 and operator._overlay._handle is None

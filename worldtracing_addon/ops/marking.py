@@ -10,7 +10,7 @@ from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
 from ..scene.picking import Pick
 from ..scene.worlds import WorldObjects, active_world
-from ..ui.overlay import BoxOverlay
+from ..ui.overlay import BoxOverlay, is_open
 from .viewport import ViewportClicks
 from .world import WorldOperator
 
@@ -70,7 +70,7 @@ class MarkOperator(WorldOperator):
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         world = active_world(context)
-        if event.type in {"ESC", "RIGHTMOUSE"} or world is None:
+        if event.type in {"ESC", "RIGHTMOUSE"} or world is None or not is_open(self._clicks.area):
             self.cancel(context)
             return {"CANCELLED"}
         if self._start is None:
