@@ -59,13 +59,19 @@ def random_edit(api, world, choice):
         lambda: api.run_command(world, f'{choice.choice(["remove", "hide", "show", "select"])} "{one}"'),
         lambda: api.run_command(world, f'put back "{one}"'),
         lambda: api.run_command(world, f'replace "{one}" with "{choice.choice(lifted)}"'),
+        lambda: api.merge_objects(world, choice.sample(api.lifted_objects(world), 2)),
+        lambda: api.split_object(
+            world,
+            choice.choice(api.lifted_objects(world)),
+            [api.Box(0, 0, choice.uniform(20, 80), choice.uniform(20, 80))],
+        ),
         lambda: api.align_ground(world),
         lambda: choice.random() < 0.2 and api.put_all_back(world),
         lambda: api.add_rig(world, "orbit"),
     )
     try:
         choice.choice(edits)()
-    except (api.WorldTracingError, IndexError):
+    except (api.WorldTracingError, IndexError, ValueError):  # nothing to choose from
         return False
     return True
 
