@@ -23,6 +23,8 @@ def export_mesh(mesh: bpy.types.Object, path: Path) -> Path:
         raise _not_exported(
             path, f"{kind or 'no ending'} is no format for it", "Choose a name ending in .glb or .usdc."
         )
+    if mesh.name not in bpy.context.view_layer.objects:
+        raise _not_exported(path, f"{mesh.name} is switched off in this view layer", "Switch its collection on.")
     check_writable(path)
     with _only_selected(mesh):
         try:
@@ -45,9 +47,10 @@ def export_mesh(mesh: bpy.types.Object, path: Path) -> Path:
 def _only_selected(mesh: bpy.types.Object) -> Iterator[None]:
     view_layer = bpy.context.view_layer
     selected, active = list(view_layer.objects.selected), view_layer.objects.active
-    hidden = mesh.hide_viewport
+    hidden, put_away = mesh.hide_viewport, mesh.hide_get()
     try:
-        mesh.hide_viewport = False
+        mesh.hide_viewport = False  # what is hidden cannot be selected
+        mesh.hide_set(False)
         for other in selected:
             other.select_set(False)
         mesh.select_set(True)
@@ -56,6 +59,7 @@ def _only_selected(mesh: bpy.types.Object) -> Iterator[None]:
     finally:
         mesh.select_set(False)
         mesh.hide_viewport = hidden
+        mesh.hide_set(put_away)
         for other in selected:
             other.select_set(True)
         view_layer.objects.active = active

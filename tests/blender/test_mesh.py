@@ -139,10 +139,18 @@ def test_an_export_comes_back_as_it_was(api, ball, quick, tmp_path, ending):
     assert len(images) == 1 and tuple(images[0].size) == (256, 256)
 
 
-def test_what_cannot_be_exported_is_told(api, errors, ball, quick, tmp_path):
+def test_what_cannot_be_exported_is_told(api, errors, ball, quick, tmp_path, submodule):
     mesh = api.make_mesh(ball[0], quick)
     with pytest.raises(errors.WorldTracingError) as caught:
         api.export_mesh(mesh, tmp_path / "ball.obj")
+    assert caught.value.code == "WT-SCENE-EXPORT"
+    mesh.hide_viewport = True
+    mesh.hide_set(True)
+    assert api.export_mesh(mesh, tmp_path / "hidden.glb").stat().st_size > 10_000
+    assert mesh.hide_viewport and mesh.hide_get()
+    submodule("worldtracing_addon.scene.visibility").set_shown(ball[0], False)
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.export_mesh(mesh, tmp_path / "ball.glb")
     assert caught.value.code == "WT-SCENE-EXPORT"
     with pytest.raises(errors.WorldTracingError) as caught:
         api.make_mesh(mesh, quick)

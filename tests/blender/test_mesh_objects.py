@@ -183,8 +183,11 @@ def test_what_the_panel_shows(api, world, lifted, panel_settings):
 
 
 def test_a_failed_mesh_is_told_in_the_panel(world, panel_settings):
-    panel_settings.generator = "trellis2"
-    with pytest.raises(RuntimeError, match="WT-MESH-SETUP"):
+    panel_settings.generator_name = "elsewhere"
+    with pytest.raises(RuntimeError, match="WT-MODEL-UNKNOWN"):
         bpy.ops.wt.make_mesh()
     job = bpy.context.window_manager.world_tracing_job
-    assert job.error_code == "WT-MESH-SETUP" and not job.running and all(part.visible_get() for part in world.layers)
+    job.running = True
+    assert not bpy.ops.wt.make_mesh.poll() and not bpy.ops.wt.check_generators.poll()
+    job.running = False
+    assert job.error_code == "WT-MODEL-UNKNOWN" and not job.running and all(part.visible_get() for part in world.layers)

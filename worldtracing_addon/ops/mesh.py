@@ -84,10 +84,8 @@ class WT_MeshSettings(bpy.types.PropertyGroup):
         return api.MeshSettings(self.generator_name, **{name: getattr(self, name) for name in names})
 
 
-class MakesMeshes(RunsWork):
-    """What the two operators have in common."""
-
-    status_text = "Making meshes: ESC to cancel, what is done stays"
+class RunsAlone(RunsWork):
+    """Work that is refused while other work runs, and that a window does not wait for."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -98,6 +96,12 @@ class MakesMeshes(RunsWork):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run_and_wait(context)
+
+
+class MakesMeshes(RunsAlone):
+    """What the two operators that make meshes have in common."""
+
+    status_text = "Making meshes: ESC to cancel, what is done stays"
 
     def begin(self, context: bpy.types.Context):
         world = active_world(context)
@@ -161,17 +165,13 @@ class WT_OT_make_all_meshes(MakesMeshes, bpy.types.Operator):
             bpy.ops.ed.undo_push(message=f"Make {made[-1].name}")
 
 
-class WT_OT_check_generators(RunsWork, bpy.types.Operator):
+class WT_OT_check_generators(RunsAlone, bpy.types.Operator):
     """Look which mesh generators can run: this may start their programs, or ask the servers that you gave them"""
 
     bl_idname = "wt.check_generators"
     bl_label = "Check Generators"
 
     status_text = "Looking for mesh generators: ESC to cancel"
-
-    poll = MakesMeshes.poll
-    invoke = MakesMeshes.invoke
-    execute = MakesMeshes.execute
 
     def begin(self, _context: bpy.types.Context):
         return api.start_generator_check()
