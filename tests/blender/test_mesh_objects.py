@@ -182,6 +182,12 @@ def test_what_the_panel_shows(api, world, lifted, panel_settings):
     assert "MIT" in texts and "24 GB" in texts
 
 
+def test_the_points_of_a_world_without_a_root_are_shown(api, world):
+    bpy.data.objects.remove(world.root)
+    world.layers[0].hide_viewport = True
+    assert bpy.ops.wt.show_mesh(mesh="") == {"FINISHED"} and not world.layers[0].hide_viewport
+
+
 def test_a_failed_mesh_is_told_in_the_panel(world, panel_settings):
     panel_settings.generator_name = "elsewhere"
     with pytest.raises(RuntimeError, match="WT-MODEL-UNKNOWN"):

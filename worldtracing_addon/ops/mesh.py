@@ -204,7 +204,8 @@ class WT_OT_show_mesh(bpy.types.Operator):
             api.show_mesh(mesh)
         else:
             api.show_points(item or world)
-        _select(context, [mesh or item or world.root])
+        found = mesh or item or world.root
+        _select(context, [found] if found is not None else [])
         return {"FINISHED"}
 
 
