@@ -2,18 +2,35 @@
 
 import importlib
 import os
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 # Before the first import of bpy, so that no test touches the user's own Blender settings.
-os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="world-tracing-test-")
+RESOURCES = os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="world-tracing-test-")
 
 import bpy
 from toy_world import make_world
 
 MODULE = "bl_ext.user_default.world_tracing"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    session.config.exitstatus = exitstatus
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Leave without Blender's own end of a process: as a module it may wait there for ever for one of its threads."""
+    for folder in (RESOURCES, bpy.app.tempdir):
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(config.exitstatus)
 
 
 @pytest.fixture(scope="session")
