@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ..backend.worldtracing.worker.serve import busy
+from ..backend.worldtracing.worker.protocol import busy
 from . import background, preferences
 from .client import session
 from .client.launch import cli_command

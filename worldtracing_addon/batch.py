@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 
 from ..backend.worldtracing.errors import WorldTracingError
-from ..backend.worldtracing.worker.serve import busy
+from ..backend.worldtracing.worker.protocol import busy
 from . import preferences
 from .core.jobs import JobState
 from .core.settings import TraceSettings

@@ -19,7 +19,7 @@ from ..backend.worldtracing.export.png import png_bytes
 from ..backend.worldtracing.files import write_error
 from ..backend.worldtracing.meshing.textured import TexturedMesh
 from ..backend.worldtracing.worker import protocol
-from ..backend.worldtracing.worker.serve import busy
+from ..backend.worldtracing.worker.protocol import busy
 from . import preferences
 from .client import session
 from .client.job import TraceJob

@@ -16,7 +16,7 @@ import bpy
 
 from ..backend.worldtracing.errors import WorldTracingError
 from ..backend.worldtracing.files import write_error
-from ..backend.worldtracing.worker.serve import busy
+from ..backend.worldtracing.worker.protocol import busy
 from ..backend.worldtracing.world import LayeredWorld
 from . import preferences, saved, state
 from .client import session

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.worldtracing.worker import protocol
-from ...backend.worldtracing.worker.serve import busy
+from ...backend.worldtracing.worker.protocol import busy
 from ..core import jobs
 from ..core.jobs import JobState
 from .worker import Worker

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from ...backend.worldtracing.worker import protocol
-from ...backend.worldtracing.worker.serve import busy
 from ..core.settings import WorkerSettings
 from .launch import worker_command
 from .worker import InProcessWorker, ProcessWorker, Worker
@@ -28,7 +27,7 @@ def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker
     global _worker, _settings, _used_at
     _used_at = time.monotonic()
     if _worker is not None and _worker.busy:
-        raise busy()
+        raise protocol.busy()
     if _worker is not None and _worker.alive and _settings == settings:
         return _worker
     if settings.in_process:

@@ -21,7 +21,6 @@ from typing import BinaryIO
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.files import temporary_path
 from ...backend.worldtracing.worker import protocol
-from ...backend.worldtracing.worker.serve import serve
 from ..core.jobs import WORKER_GONE
 from .launch import open_process
 
@@ -248,6 +247,8 @@ class InProcessWorker(Worker):
         self._set_gone(_died(None, self._tail))
 
     def _serve(self, requests: BinaryIO, replies: BinaryIO) -> None:
+        from ...backend.worldtracing.worker.serve import serve  # heavy for a Blender that only starts
+
         with requests, replies:
             serve(requests, replies)
 

@@ -8,12 +8,13 @@ from functools import cache
 from typing import Any
 
 from ...backend.worldtracing.engines.base import EngineInfo
-from ...backend.worldtracing.worker.serve import engine_entries
 
 
 @cache
 def local_engines() -> tuple[EngineInfo, ...]:
     """The engines of this Python; those that fail to load are told of in the console and left out."""
+    from ...backend.worldtracing.worker.serve import engine_entries  # heavy for a Blender that only starts
+
     entries = engine_entries()
     for entry in entries:
         if "error" in entry:

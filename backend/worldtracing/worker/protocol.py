@@ -54,6 +54,14 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def busy() -> WorldTracingError:
+    return WorldTracingError(
+        "WT-WORKER-BUSY",
+        "The worker is busy with another request.",
+        "Wait until it is done, or cancel it.",
+    )
+
+
 def bad_request(sentence: str) -> WorldTracingError:
     return WorldTracingError("WT-WORKER-REQUEST", f"{sentence}.", "The protocol is described in docs/protocol.md.")
 

@@ -178,7 +178,7 @@ class Server:
     def _start(self, id: str, task: Callable[[], protocol.Message], job: Job | None = None) -> None:
         with self._task_lock:
             if self._task_id is not None:
-                raise busy()
+                raise protocol.busy()
             self._task_id, self._job = id, job
         self._tasks.put(task)
 
@@ -207,14 +207,6 @@ def engine_entries() -> list[protocol.Message]:
         except (Exception, SystemExit) as error:  # a plug-in that exits on import, or without a usable `info`
             entries.append({"name": name, "error": unexpected(error).to_dict()})
     return entries
-
-
-def busy() -> WorldTracingError:
-    return WorldTracingError(
-        "WT-WORKER-BUSY",
-        "The worker is busy with another request.",
-        "Wait until it is done, or cancel it.",
-    )
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
