@@ -15,6 +15,8 @@ RESOURCES = os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="worl
 import bpy
 from toy_world import make_world
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "backend"))  # what `editing_world` imports
+
 MODULE = "bl_ext.user_default.world_tracing"
 
 
@@ -115,3 +117,38 @@ def scene_modules(submodule):
             )
 
     return Modules
+
+
+@pytest.fixture
+def edit_modules(submodule):
+    """A namespace of what tests of scene editing look into."""
+
+    class Modules:
+        lifting = submodule("worldtracing_addon.scene.lifting")
+        objects = submodule("worldtracing_addon.scene.objects")
+        picking = submodule("worldtracing_addon.scene.picking")
+        points = submodule("worldtracing_addon.scene.points")
+        read = staticmethod(submodule("worldtracing_addon.scene.attributes").read_attribute)
+        world_data = submodule("worldtracing_addon.scene.world_data")
+
+    return Modules
+
+
+@pytest.fixture
+def build_room(submodule):
+    """build_room(name, things, scale) -> (world, owners): the room of `editing_world` in the scene."""
+    import editing_world as room
+
+    world_class = submodule("backend.worldtracing.world").LayeredWorld
+    build = submodule("worldtracing_addon.scene.build")
+
+    def make(name="room", things=(room.BALL, room.CRATE, room.TABLE, room.CUP), scale="metric"):
+        traced, owners = room.room(things)
+        metadata = {"mode": "scene", "engine": "toy"}
+        arrays = traced.points.copy(), traced.valid.copy(), traced.rgb.copy(), traced.K.copy()
+        traced = world_class(*arrays, scale, metadata=metadata)
+        world = build.build_world(bpy.context.scene, traced, name=name, photo=None, source="")
+        bpy.context.view_layer.update()
+        return world, owners
+
+    return make

@@ -1,17 +1,11 @@
 """Undo and redo through fifty random edits return to the same scene."""
 
 import random
-import sys
 from hashlib import sha256
-from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "backend"))  # what `editing_world` imports
-
-import editing_world as room
 
 
 @pytest.fixture
@@ -76,20 +70,9 @@ def random_edit(api, world, choice):
     return True
 
 
-def test_undo_and_redo_through_fifty_random_edits(api, submodule, steps):
+def test_undo_and_redo_through_fifty_random_edits(api, submodule, build_room, steps):
     read = submodule("worldtracing_addon.scene.attributes").read_attribute
-    world_class = submodule("backend.worldtracing.world").LayeredWorld
-    build = submodule("worldtracing_addon.scene.build").build_world
-    traced, _ = room.room()
-    traced = world_class(
-        traced.points.copy(),
-        traced.valid.copy(),
-        traced.rgb.copy(),
-        traced.K.copy(),
-        "metric",
-        metadata={"mode": "scene"},
-    )
-    world = build(bpy.context.scene, traced, name="room", photo=None, source="")
+    world, _ = build_room()
     bpy.ops.ed.undo_push(message="room")
     states = [snapshot(read)]
     choice = random.Random(1)
