@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import platform
 import queue
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import BinaryIO
 
@@ -22,6 +21,7 @@ from ..errors import WorldTracingError
 from ..meshing.making import generator_entries
 from ..version import __version__
 from . import protocol
+from .conversation import Conversation, claim_stdio
 from .job import Engines, Job, unexpected
 
 GRACE_SECONDS = 2.0
@@ -30,7 +30,7 @@ GRACE_SECONDS = 2.0
 
 def serve_stdio() -> int:
     """Serve this process's stdin and stdout until shutdown or the end of stdin; the exit code."""
-    requests, replies = _claim_stdio()
+    requests, replies = claim_stdio()
     server = Server(requests, replies)
 
     def leave(code: int = 0) -> None:
@@ -50,21 +50,17 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     Server(requests, replies).run()
 
 
-class Server:
+class Server(Conversation):
     """One conversation. `run` returns when it is over."""
 
     def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
+        super().__init__(requests, replies)
         self.on_overdue: Callable[[], None] = lambda: None
         """Called when the client has been gone for GRACE_SECONDS and this process is still here."""
-        self._requests = requests
-        self._replies = replies
         self._engines = Engines()
         self._tasks: queue.SimpleQueue[Callable[[], protocol.Message] | None] = queue.SimpleQueue()
-        self._send_lock = threading.Lock()
         self._task_lock = threading.Lock()
-        self._task_id: str | None = None  # of the task that waits or runs
-        self._job: Job | None = None  # that task, if it is a trace
-        self._shutting_down = False  # asked for, and answered next
+        self._job: Job | None = None  # the task that waits or runs, if it is a trace or mesh
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -83,16 +79,6 @@ class Server:
         if job is not None:
             job.remove_temporary()
 
-    def _send(self, message: protocol.Message) -> None:
-        line = protocol.encode(message)
-        _log("sent", line)
-        try:
-            with self._send_lock:
-                self._replies.write(line)
-                self._replies.flush()
-        except (OSError, ValueError):  # nobody listens
-            self._end()
-
     def _end(self) -> None:
         """The conversation is over: stop the job, leave the loop."""
         with self._task_lock:
@@ -110,35 +96,6 @@ class Server:
         self.on_overdue()
 
     # The reader thread
-
-    def _read(self) -> None:
-        try:
-            for line in _lines(self._requests):
-                self._answer(line)
-                if self._shutting_down:
-                    break
-        except (OSError, ValueError):  # the stream was closed under us
-            pass
-        self._end()
-
-    def _answer(self, line: bytes | None) -> None:
-        id = None
-        _log("received", line or b"")
-        try:
-            if line is None:
-                raise protocol.bad_request(f"A line is longer than {protocol.MAX_LINE_BYTES} bytes")
-            message = protocol.decode(line)
-            if isinstance(message.get("id"), str):
-                id = message["id"]
-            request = protocol.parse_request(message)
-            if request.id == self._task_id:
-                id = None  # an error with this id would seem to end the task that has it
-                raise protocol.bad_request("The id of a trace that runs cannot be used again")
-            answer = getattr(self, f"_on_{request.type}")(request)
-        except WorldTracingError as error:
-            answer = protocol.error(id, error)
-        if answer is not None:
-            self._send(answer)
 
     def _on_trace(self, request: protocol.Request) -> None:
         job = Job(request, self._send)
@@ -165,13 +122,9 @@ class Server:
 
     def _on_generators(self, request: protocol.Request) -> None:
         def answer() -> None:
-            self._send(protocol.generators(request.id, generator_entries()))
+            self._send(protocol.generators(request.id, generator_entries(request.values.get("options", {}))))
 
         threading.Thread(target=answer, daemon=True).start()
-
-    def _on_shutdown(self, request: protocol.Request) -> protocol.Message:
-        self._shutting_down = True
-        return protocol.ok(request.id)
 
     # Work for the loop's own thread
 
@@ -207,37 +160,3 @@ def engine_entries() -> list[protocol.Message]:
         except (Exception, SystemExit) as error:  # a plug-in that exits on import, or without a usable `info`
             entries.append({"name": name, "error": unexpected(error).to_dict()})
     return entries
-
-
-def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
-    """Lines that hold something, None for one that is too long; memory stays bounded whatever comes."""
-    while line := stream.readline(protocol.MAX_LINE_BYTES):
-        if len(line) == protocol.MAX_LINE_BYTES and not line.endswith(b"\n"):
-            while (rest := stream.readline(protocol.MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
-                pass
-            yield None
-        elif line.strip():
-            yield line
-
-
-def _log(direction: str, line: bytes) -> None:
-    """Tell a message to stderr, which the client keeps as the log, if WORLDTRACING_LOG is "detailed"."""
-    if os.environ.get("WORLDTRACING_LOG") == "detailed":
-        shown = line[:2000].decode("utf-8", "replace").rstrip()
-        print(f"{time.strftime('%H:%M:%S')} {direction} {shown}", file=sys.stderr, flush=True)
-
-
-def _claim_stdio() -> tuple[BinaryIO, BinaryIO]:
-    """The process's real stdin and stdout, for the protocol alone.
-
-    From here on print() and C code that writes to descriptor 1 go to stderr, and nothing else, child processes
-    included, reads the requests.
-    """
-    sys.stdout.flush()
-    requests = os.fdopen(os.dup(0), "rb")  # duplicates are not inherited by child processes
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a descriptor, not a path
-        os.dup2(nothing.fileno(), 0)
-    sys.stdout = sys.stderr
-    return requests, replies
