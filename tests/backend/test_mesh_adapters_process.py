@@ -19,7 +19,6 @@ from worldtracing.meshing.adapters.comfyui import ComfyUIGenerator
 from worldtracing.meshing.adapters.hunyuan3d import Hunyuan3DGenerator
 from worldtracing.meshing.adapters.pixal3d import Pixal3DGenerator
 from worldtracing.meshing.adapters.process import LAUNCHER, Program
-from worldtracing.meshing.adapters.settings import read_settings
 from worldtracing.meshing.base import GENERATORS, PLATFORMS, GeneratorInfo, MeshOptions, create_generator
 
 RUNNERS = LAUNCHER.parent
@@ -189,23 +188,3 @@ def test_every_generator_says_what_it_is_and_what_it_lacks(name, monkeypatch):
     assert not health.ok
     assert health.message
     assert health.fix
-
-
-class TestSettings:
-    DEFAULTS = {"python": "", "timeout": 10.0, "size": 3, "download": False}
-
-    def read(self, **extra):
-        return read_settings("my-gen", self.DEFAULTS, extra)
-
-    def test_what_is_given_goes_before_the_environment_and_that_before_the_default(self, monkeypatch):
-        monkeypatch.setenv("WORLDTRACING_MY_GEN_PYTHON", "/env/python")
-        monkeypatch.setenv("WORLDTRACING_MY_GEN_DOWNLOAD", "true")
-        monkeypatch.setenv("WORLDTRACING_MY_GEN_SIZE", "7")
-        assert self.read(timeout=5) == {"python": "/env/python", "timeout": 5.0, "size": 7, "download": True}
-        assert self.read(python="/mine", size=1)["python"] == "/mine"
-
-    @pytest.mark.parametrize("extra", [{"pyton": "x"}, {"size": "big"}, {"size": True}, {"timeout": None}])
-    def test_nonsense_is_refused(self, extra):
-        with pytest.raises(WorldTracingError) as caught:
-            self.read(**extra)
-        assert caught.value.code == "WT-MESH-OPTION"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..errors import WorldTracingError
 from ..progress import OnProgress
 from ..registry import Registry
 from ..world import LayeredWorld
+from .options import GeneratorOption, read_settings
 from .textured import TexturedMesh
 
 GENERATORS = Registry(
@@ -30,6 +31,9 @@ GENERATORS = Registry(
 
 PLATFORMS = ("linux", "windows", "macos")
 
+COMMON = ("faces", "texture_size", "resolution", "seed")
+"""The choices of `MeshOptions` that all generators are told, and not all heed."""
+
 
 @dataclass(frozen=True)
 class GeneratorInfo:
@@ -43,6 +47,9 @@ class GeneratorInfo:
         memory_gib: GPU memory that it needs, in GiB; 0 for none.
         platforms: those of `PLATFORMS` on which it runs, or can be reached.
         needs: importable modules beyond numpy and safetensors.
+        heeds: those of `COMMON` that make a difference to it; panels show no others.
+        options: its own.
+        settings_of: the generator whose options of the machine it shares; empty for its own.
     """
 
     name: str
@@ -52,6 +59,17 @@ class GeneratorInfo:
     memory_gib: float = 0.0
     platforms: tuple[str, ...] = PLATFORMS
     needs: tuple[str, ...] = ()
+    heeds: tuple[str, ...] = COMMON
+    options: tuple[GeneratorOption, ...] = ()
+    settings_of: str = ""
+
+    def settings(self, extra: Mapping) -> dict[str, Any]:
+        """The values of its own options: those in `extra`, else the environment's, else the defaults.
+
+        Raises:
+            WorldTracingError: WT-MESH-OPTION.
+        """
+        return read_settings(self.name, self.options, extra, self.settings_of)
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,7 @@ class MeshOptions:
         texture_size: side of the square texture in texels.
         resolution: of the volume, for generators that have one: it has about `resolution`^3 cells.
         seed: for generators that draw noise.
-        extra: the generator's own options, each documented by the generator.
+        extra: values of the generator's own options, by the names in `GeneratorInfo.options`.
     """
 
     faces: int = 30_000
@@ -98,8 +116,8 @@ class MeshGenerator(Protocol):
 
     info: GeneratorInfo
 
-    def check(self) -> Health:
-        """Whether `generate` can work here; takes at most a few seconds and never raises."""
+    def check(self, extra: Mapping = {}) -> Health:
+        """Whether `generate` can work here with these options; takes at most a few seconds and never raises."""
         ...
 
     def generate(

@@ -42,7 +42,7 @@ def add_mesh_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an option of the generator's own; VALUE is JSON or a text",
+        help="an option of the generator's own, as `worldtracing generators` lists them; VALUE is JSON or a text",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -95,4 +95,7 @@ def run_generators(options: argparse.Namespace) -> int:
         print(f"{entry['name']}: {entry['label']}; {memory}; {', '.join(entry['platforms'])}; {entry['licence']}")
         health = entry["health"]
         print(f"  {entry['description']}", f"  {health['message']} {health['fix']}".rstrip(), sep="\n")
+        for option in entry["options"]:
+            values = " | ".join(str(value) for value, _ in option["choices"]) or option["kind"]
+            print(f"    {option['name']}={json.dumps(option['default'])}: {option['description']} [{values}]")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -55,9 +56,11 @@ class LayersGenerator:
         name="layers",
         label="From Layers",
         description="A closed mesh straight from the traced layers, with the photo as texture; seconds on any CPU.",
+        heeds=("faces", "texture_size", "resolution"),
     )
 
-    def check(self) -> Health:
+    def check(self, extra: Mapping = {}) -> Health:
+        """See `MeshGenerator.check`."""
         if can_decimate():
             return Health(True, "Ready.")
         return Health(True, "Ready; without fast-simplification large meshes are made coarser.", "Set Up Backend.")
@@ -65,8 +68,9 @@ class LayersGenerator:
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
     ) -> TexturedMesh:
-        """See `MeshGenerator.generate`; it takes no extra options."""
+        """See `MeshGenerator.generate`; it has no options of its own."""
         start = time.perf_counter()
+        self.info.settings(options.extra)
         chosen = chosen_points(world, mask)
         camera = Camera.from_K(world.K, world.width, world.height)
         surface = build_surface(world.points, chosen, camera, options, on_progress)
@@ -80,7 +84,7 @@ class LayersGenerator:
         topology = inspect(surface.faces)
         metadata = {
             "generator": self.info.name,
-            "options": {**asdict(options), "extra": {}},
+            "options": asdict(options),
             "scale": world.scale,
             "watertight": topology.watertight,
             "manifold": topology.manifold,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from .base import GENERATORS, Health, MeshOptions, create_generator
 from .textured import TexturedMesh
 
 FORMATS = (".glb", ".safetensors")
+CHECK_SECONDS = 6.0
 
 
 @dataclass(frozen=True)
@@ -69,20 +73,44 @@ def make_mesh(request: MeshRequest, on_progress: OnProgress = silent) -> Texture
     return mesh
 
 
-def generator_entries() -> list[dict]:
-    """Each generator's `GeneratorInfo` and `health` as an object, or its name and why it does not load."""
-    entries = []
+def generator_entries(extras: Mapping[str, Mapping] = {}) -> list[dict]:
+    """Each generator's `GeneratorInfo` and `health` as an object, or its name and why it does not load.
+
+    All are checked at the same time, and none is waited for longer than `CHECK_SECONDS`.
+
+    Args:
+        extras: by name, the options to check a generator with.
+    """
+    entries, checks = [], []
     for name in GENERATORS.names():
         try:
             generator = create_generator(name)
-            entries.append(asdict(generator.info) | {"name": name, "health": asdict(_health(generator))})
+            entries.append(asdict(generator.info) | {"name": name})
+            checks.append((entries[-1], _begin(generator.check, extras.get(name, {}))))
         except WorldTracingError as error:
             entries.append({"name": name, "error": error.to_dict()})
+    end = time.monotonic() + CHECK_SECONDS
+    for entry, check in checks:
+        entry["health"] = asdict(_health(check, end - time.monotonic()))
     return entries
 
 
-def _health(generator) -> Health:
+def _begin(check: Callable[[Mapping], Health], extra: Mapping) -> Future:
+    """Run a check in a thread for which nobody waits that does not want to."""
+    future: Future = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(check(extra))
+        except Exception as error:  # a plug-in may fail in any way
+            future.set_result(Health(False, f"Its check failed: {last_line(error)}."))
+
+    threading.Thread(target=run, name="worldtracing check", daemon=True).start()
+    return future
+
+
+def _health(check: Future, seconds: float) -> Health:
     try:
-        return generator.check()
-    except Exception as error:  # a plug-in may fail in any way
-        return Health(False, f"Its check failed: {last_line(error)}.")
+        return check.result(max(seconds, 0))
+    except TimeoutError:
+        return Health(False, f"Its check took longer than {CHECK_SECONDS:g} seconds.", "Try again.")

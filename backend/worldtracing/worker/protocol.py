@@ -88,8 +88,9 @@ def mesh(id: str, world: str, output: str, **options: Any) -> Message:
     return {"type": "mesh", "id": id, "world": world, "output": output, **options}
 
 
-def generators_request(id: str) -> Message:
-    return {"type": "generators", "id": id}
+def generators_request(id: str, options: Mapping[str, Mapping] | None = None) -> Message:
+    """Ask for the generators and their health; `options` are theirs by name, to check them with."""
+    return {"type": "generators", "id": id, "options": {name: dict(own) for name, own in (options or {}).items()}}
 
 
 def cancel(id: str, target: str) -> Message:
@@ -157,6 +158,10 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_object_of_objects(value: Any) -> bool:
+    return _is_object(value) and all(map(_is_object, value.values()))
+
+
 def _is_four_numbers(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
 
@@ -189,7 +194,7 @@ _REQUESTS: dict[str, dict[str, _Field]] = {
         "seed": _Field(_is_whole, "a whole number, zero or more"),
         "extra": _Field(_is_object, "an object with the generator's own options"),
     },
-    "generators": _ID,
+    "generators": {**_ID, "options": _Field(_is_object_of_objects, "an object with an object for each generator")},
     "cancel": {**_ID, "target": _Field(_is_text, "the id of a trace or mesh", required=True)},
     "status": _ID,
     "engines": _ID,

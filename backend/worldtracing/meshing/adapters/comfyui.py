@@ -17,22 +17,38 @@ from ...export.png import png_bytes
 from ...progress import OnProgress
 from ...world import LayeredWorld
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
+from ..options import GeneratorOption
 from ..textured import TexturedMesh
 from .comfyui_workflow import MARGIN, SAVE, VISION_MODELS, Wish, build_workflow
-from .generated import describe, front_starts, packages_missing, place, require
+from .generated import check_with, describe, front_starts, packages_missing, place, require
 from .glb import read_glb
 from .picture import object_view, visible_pixels
 from .pixal3d import projected_start
-from .server import Server
-from .settings import check_choice, read_settings
+from .server import Server, server_options
 
-DEFAULTS = {
-    "address": "http://127.0.0.1:8188",
-    "timeout": 3600.0,
-    "model": "pixal3d",
-    "checkpoint": "",
-    "resolution": 1024,
-}
+MODEL = GeneratorOption(
+    "model",
+    "Model",
+    "choice",
+    "pixal3d",
+    "Pixal3D matches the photo pixel by pixel; TRELLIS.2 makes up the whole shape.",
+    choices=(("pixal3d", "Pixal3D"), ("trellis2", "TRELLIS.2")),
+)
+RESOLUTION = GeneratorOption(
+    "resolution",
+    "Resolution",
+    "choice",
+    1024,
+    "Fineness of the shape; finer takes longer and needs more GPU memory.",
+    choices=((512, "512"), (1024, "1024"), (1536, "1536")),
+)
+CHECKPOINT = GeneratorOption(
+    "checkpoint",
+    "Model File",
+    "text",
+    "",
+    "Another file of the model in ComfyUI's folder diffusion_models. Empty: that of ComfyUI's own template.",
+)
 PICTURE_SIZE = 1024
 CHECK_SECONDS = 3.0
 POLL_SECONDS = 1.0
@@ -40,11 +56,7 @@ LEAST_VERSION = "0.35"
 
 
 class ComfyUIGenerator:
-    """One job for ComfyUI's own TRELLIS.2 or Pixal3D nodes; no custom nodes are needed.
-
-    `extra`: address, timeout (seconds for the whole job), model ("pixal3d" or "trellis2"), checkpoint (another file of
-    that model), resolution (512, 1024 or 1536).
-    """
+    """One job for ComfyUI's own TRELLIS.2 or Pixal3D nodes; no custom nodes are needed."""
 
     info = GeneratorInfo(
         name="comfyui",
@@ -53,27 +65,13 @@ class ComfyUIGenerator:
         licence="ComfyUI: GPL-3.0; Pixal3D, TRELLIS.2 and their weights: MIT",
         memory_gib=12.0,
         needs=("scipy", "PIL"),
+        heeds=("faces", "texture_size", "seed"),
+        options=(*server_options("http://127.0.0.1:8188", 3600.0), MODEL, RESOLUTION, CHECKPOINT),
     )
 
-    def check(self) -> Health:
+    def check(self, extra: Mapping = {}) -> Health:
         """See `MeshGenerator.check`: whether ComfyUI answers at the address, and has the nodes and files."""
-        if missing := packages_missing(self.info):
-            return missing
-        deadline = time.monotonic() + CHECK_SECONDS
-
-        def in_time() -> None:
-            if time.monotonic() > deadline:
-                raise server.timeout(CHECK_SECONDS)
-
-        try:
-            settings = read_settings(self.info.name, DEFAULTS, {})
-            server = Server("ComfyUI", settings["address"], CHECK_SECONDS)
-            version = _version(server)
-            wish = _wish(settings, MeshOptions(), _vision_model(server, settings["model"]))
-            _check_workflow(server, build_workflow(wish), in_time)
-        except WorldTracingError as error:
-            return Health(False, error.message, error.fix)
-        return Health(True, f"ComfyUI {version} answers at {server.address}.")
+        return packages_missing(self.info) or check_with(self.info, extra, _answers)
 
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
@@ -84,17 +82,19 @@ class ComfyUIGenerator:
             WorldTracingError: WT-MESH-EMPTY, WT-MESH-MASK, WT-MESH-HIDDEN, WT-MESH-OPTION, WT-MESH-SERVER,
                 WT-MESH-TIMEOUT, WT-MESH-VERSION, WT-MESH-WEIGHTS, WT-MESH-FAILED, and those of `read_glb`, `place`.
         """
-        settings = read_settings(self.info.name, DEFAULTS, options.extra)
-        check_choice(self.info.name, "model", settings["model"], tuple(MARGIN))
-        check_choice(self.info.name, "resolution", settings["resolution"], (512, 1024, 1536))
+        settings = self.info.settings(options.extra)
         require(self.info)
         chosen = chosen_points(world, mask)
         on_progress("Preparing the picture", 0, 1)
         view = object_view(world, visible_pixels(chosen), PICTURE_SIZE, MARGIN[settings["model"]])
         server = Server("ComfyUI", settings["address"])
-        _version(server)
-        wish = _wish(settings, options, _vision_model(server, settings["model"]), math.degrees(view.fov))
-        _check_workflow(server, build_workflow(wish), lambda: on_progress("Looking at ComfyUI", 0, 1))
+
+        def tick() -> None:
+            on_progress("Looking at ComfyUI", 0, 1)
+
+        _version(server, tick)
+        wish = _wish(settings, options, _vision_model(server, settings["model"], tick), math.degrees(view.fov))
+        _check_workflow(server, build_workflow(wish), tick)
         wish = replace(wish, image=_upload(server, png_bytes(view.on_black())))
         content = _run(server, build_workflow(wish), settings["timeout"], on_progress)
         on_progress("Aligning the mesh", 0, 1)
@@ -107,6 +107,15 @@ class ComfyUIGenerator:
         return place(generated, target, starts, turn=wish.model == "trellis2", metadata=metadata)
 
 
+def _answers(settings: Mapping) -> Health:
+    server = Server("ComfyUI", settings["address"], CHECK_SECONDS)
+    tick = server.deadline(CHECK_SECONDS)
+    version = _version(server, tick)
+    wish = _wish(settings, MeshOptions(), _vision_model(server, settings["model"], tick))
+    _check_workflow(server, build_workflow(wish), tick)
+    return Health(True, f"ComfyUI {version} answers at {server.address}.")
+
+
 def _wish(settings: Mapping, options: MeshOptions, vision: str, fov: float = 49.0) -> Wish:
     """What is to be made, as far as it is known before the picture is there."""
     chosen = {name: settings[name] for name in ("model", "checkpoint", "resolution")}
@@ -114,18 +123,18 @@ def _wish(settings: Mapping, options: MeshOptions, vision: str, fov: float = 49.
     return Wish(**chosen, **size, vision=vision, image="", fov=fov)
 
 
-def _version(server: Server) -> str:
+def _version(server: Server, tick: Callable[[], object]) -> str:
     """ComfyUI's version; raises WT-MESH-VERSION where something else answers."""
-    answer = server.request("GET", "/system_stats")
+    answer = server.request("GET", "/system_stats", tick=tick)
     stats = answer.json()
     if answer.status != 200 or not isinstance(stats, dict) or "system" not in stats:
         raise server.wrong_version("answers, but is not ComfyUI", "Give ComfyUI's address; it shows it when it starts.")
     return str(stats["system"].get("comfyui_version", "of unknown version"))
 
 
-def _vision_model(server: Server, model: str) -> str:
+def _vision_model(server: Server, model: str, tick: Callable[[], object]) -> str:
     """The file of the image encoder that ComfyUI has, or else the one to ask for."""
-    answer = server.request("GET", "/object_info/CLIPVisionLoader").json()
+    answer = server.request("GET", "/object_info/CLIPVisionLoader", tick=tick).json()
     known = answer.get("CLIPVisionLoader") if isinstance(answer, dict) else None
     offered = _offered(known["input"]["required"]["clip_name"]) if known else []
     return next((name for name in VISION_MODELS[model] if name in offered), VISION_MODELS[model][-1])

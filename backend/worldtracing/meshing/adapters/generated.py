@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 
@@ -42,6 +42,14 @@ def packages_missing(info: GeneratorInfo) -> Health | None:
         f"The Python package {missing[0]} is needed to bring a mesh of {info.label} into place.",
         "Set up the backend, or run: pip install 'worldtracing[mesh]'.",
     )
+
+
+def check_with(info: GeneratorInfo, extra: Mapping, look: Callable[[Mapping], Health]) -> Health:
+    """What `look` finds with the settings that `extra` and the environment give, its errors included."""
+    try:
+        return look(info.settings(extra))
+    except WorldTracingError as error:
+        return Health(False, error.message, error.fix)
 
 
 def describe(name: str, world: LayeredWorld, options: MeshOptions, settings: Mapping) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,13 +13,11 @@ from ...progress import OnProgress
 from ...world import LayeredWorld
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
 from ..textured import TexturedMesh
-from .generated import describe, front_starts, packages_missing, place, require
+from .generated import check_with, describe, front_starts, packages_missing, place, require
 from .glb import read_glb
 from .picture import object_view, visible_pixels
-from .server import Answer, Server
-from .settings import read_settings
+from .server import Answer, Server, server_options
 
-DEFAULTS = {"address": "http://127.0.0.1:8081", "timeout": 1800.0}
 PICTURE_SIZE = 1024
 MARGIN = 1.2
 FACES = (1_000, 100_000)  # the request model's limits
@@ -29,30 +28,25 @@ class Hunyuan3DGenerator:
     """Hunyuan3D-2.1, shape and PBR texture, through POST /generate.
 
     That request answers when the mesh is done, or says that it failed; the server's asynchronous pair, /send and
-    /status, never reports a failure. A cancelled request is dropped here; the server finishes its work.
-
-    `extra`: address, timeout (seconds to wait for the mesh).
+    /status, never reports a failure. A cancelled request is dropped here; the server finishes its work. The request
+    tells the seed and the number of faces, which the versions that we have read do not heed.
     """
 
     info = GeneratorInfo(
         name="hunyuan3d",
         label="Hunyuan3D-2.1",
-        description="Clean shape and PBR texture from the photo alone, through the API server of Hunyuan3D-2.1.",
+        description="Clean shape and PBR texture from the photo alone, through the API server of Hunyuan3D-2.1, "
+        "which ignores the seed and the number of faces.",
         licence="Tencent Hunyuan 3D 2.1 Community License; not for use in the EU, the UK and South Korea",
         memory_gib=29.0,
         needs=("scipy", "PIL"),
+        heeds=(),
+        options=server_options("http://127.0.0.1:8081", 1800.0),
     )
 
-    def check(self) -> Health:
+    def check(self, extra: Mapping = {}) -> Health:
         """See `MeshGenerator.check`: whether the server at the address says that it is healthy."""
-        if missing := packages_missing(self.info):
-            return missing
-        try:
-            server = Server("Hunyuan3D-2.1", read_settings(self.info.name, DEFAULTS, {})["address"], CHECK_SECONDS)
-            _check_health(server, server.request("GET", "/health"))
-        except WorldTracingError as error:
-            return Health(False, error.message, error.fix)
-        return Health(True, f"{server.label} answers at {server.address}.")
+        return packages_missing(self.info) or check_with(self.info, extra, _answers)
 
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
@@ -63,7 +57,7 @@ class Hunyuan3DGenerator:
             WorldTracingError: WT-MESH-EMPTY, WT-MESH-MASK, WT-MESH-HIDDEN, WT-MESH-OPTION, WT-MESH-SERVER,
                 WT-MESH-TIMEOUT, WT-MESH-VERSION, WT-MESH-FAILED, and those of `read_glb` and `place`.
         """
-        settings = read_settings(self.info.name, DEFAULTS, options.extra)
+        settings = self.info.settings(options.extra)
         require(self.info)
         chosen = chosen_points(world, mask)
         on_progress("Preparing the picture", 0, 1)
@@ -92,6 +86,12 @@ class Hunyuan3DGenerator:
         mesh, target = read_glb(answer.body), world.points[chosen]
         metadata = describe(self.info.name, world, options, settings)
         return place(mesh, target, front_starts(mesh, target, view.rotation), turn=True, metadata=metadata)
+
+
+def _answers(settings: Mapping) -> Health:
+    server = Server("Hunyuan3D-2.1", settings["address"], CHECK_SECONDS)
+    _check_health(server, server.request("GET", "/health", tick=server.deadline(CHECK_SECONDS)))
+    return Health(True, f"{server.label} answers at {server.address}.")
 
 
 def _check_health(server: Server, answer: Answer) -> None:

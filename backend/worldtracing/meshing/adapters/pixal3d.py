@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,29 +11,34 @@ from ...progress import OnProgress
 from ...world import LayeredWorld
 from ..align import GLTF_TO_CAMERA, SURFACE_SAMPLES, Similarity, sample_surface
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
+from ..options import GeneratorOption
 from ..textured import TexturedMesh
-from .generated import GeneratedMesh, check_shape, describe, packages_missing, place, require
+from .generated import GeneratedMesh, check_shape, check_with, describe, packages_missing, place, require
 from .picture import ObjectView, object_view, visible_pixels
-from .process import Program
-from .settings import check_choice, read_settings
+from .process import DOWNLOAD, PYTHON, REPOSITORY, Program, weights_option
 
-DEFAULTS = {
-    "python": "",
-    "repository": "",
-    "model": "TencentARC/Pixal3D",
-    "download": False,
-    "resolution": 1024,
-    "low_vram": True,
-}
+RESOLUTION = GeneratorOption(
+    "resolution",
+    "Resolution",
+    "choice",
+    1024,
+    "Fineness of the shape; 1536 needs more GPU memory.",
+    choices=((1024, "1024"), (1536, "1536")),
+)
+LOW_VRAM = GeneratorOption(
+    "low_vram",
+    "Save GPU Memory",
+    "flag",
+    True,
+    "Keep only one of its networks on the GPU at a time: slower, with 11 to 13 GB instead of 18 to 36.",
+    machine=True,
+)
 PICTURE_SIZE = 1024
 MARGIN = 1.1  # side of the picture relative to the object's longer side, as its own pre-processing crops
 
 
 class Pixal3DGenerator:
-    """Pixal3D, main branch: every pixel's feature is projected into the volume, so its camera must be the photo's.
-
-    `extra`: python, repository, model (hub name or folder), download, resolution (1024 or 1536), low_vram.
-    """
+    """Pixal3D, main branch: every pixel's feature is projected into the volume, so its camera must be the photo's."""
 
     info = GeneratorInfo(
         name="pixal3d",
@@ -42,11 +48,13 @@ class Pixal3DGenerator:
         memory_gib=13.0,
         platforms=("linux",),
         needs=("scipy",),
+        heeds=("faces", "texture_size", "seed"),
+        options=(PYTHON, REPOSITORY, weights_option("TencentARC/Pixal3D"), DOWNLOAD, LOW_VRAM, RESOLUTION),
     )
 
-    def check(self) -> Health:
-        """See `MeshGenerator.check`; reads the environment variables alone."""
-        return packages_missing(self.info) or _program(read_settings(self.info.name, DEFAULTS, {})).check()
+    def check(self, extra: Mapping = {}) -> Health:
+        """See `MeshGenerator.check`."""
+        return packages_missing(self.info) or check_with(self.info, extra, lambda own: _program(own).check())
 
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
@@ -57,8 +65,7 @@ class Pixal3DGenerator:
             WorldTracingError: WT-MESH-EMPTY, WT-MESH-MASK, WT-MESH-HIDDEN, WT-MESH-OPTION, and those of `Program.run`
                 and `place`.
         """
-        settings = read_settings(self.info.name, DEFAULTS, options.extra)
-        check_choice(self.info.name, "resolution", settings["resolution"], (1024, 1536))
+        settings = self.info.settings(options.extra)
         require(self.info)
         chosen = chosen_points(world, mask)
         on_progress("Preparing the picture", 0, 1)

@@ -19,10 +19,29 @@ import numpy as np
 from ...errors import WorldTracingError
 from ...progress import OnProgress
 from ..base import Health
+from ..options import GeneratorOption
 
 LAUNCHER = Path(__file__).with_name("runners") / "launch.py"
 CHECK_SECONDS = 5.0
 POLL_SECONDS = 0.2
+
+PYTHON = GeneratorOption(
+    "python", "Python", "file", "", "The Python that it is installed for, such as that of its conda environment.",
+    machine=True,
+)  # fmt: skip
+REPOSITORY = GeneratorOption(
+    "repository", "Folder", "folder", "", "The folder of its repository, where its own example runs.", machine=True
+)
+DOWNLOAD = GeneratorOption(
+    "download", "May Download", "flag", False, "Let it fetch weights that are missing from the Hugging Face hub.",
+    machine=True,
+)  # fmt: skip
+
+
+def weights_option(default: str) -> GeneratorOption:
+    """Which weights a generator loads."""
+    sentence = "Its weights: a name on the Hugging Face hub, or a folder."
+    return GeneratorOption("model", "Weights", "text", default, sentence, machine=True)
 
 
 @dataclass(frozen=True)
@@ -97,7 +116,7 @@ class Program:
         command = [self.python, str(LAUNCHER), task, self.runner, *arguments]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
         environment.pop("PYTHONPATH", None)  # this process's packages are not that Python's
-        if not self.download:
+        if not self.download or os.environ.get("WORLDTRACING_OFFLINE"):
             environment["HF_HUB_OFFLINE"] = "1"
         try:
             return subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,20 +12,24 @@ from ...progress import OnProgress
 from ...world import LayeredWorld
 from ..align import rotated
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
+from ..options import GeneratorOption
 from ..textured import TexturedMesh
-from .generated import GeneratedMesh, check_shape, describe, packages_missing, place, require
+from .generated import GeneratedMesh, check_shape, check_with, describe, packages_missing, place, require
 from .picture import visible_pixels
-from .process import Program
-from .settings import read_settings
+from .process import PYTHON, REPOSITORY, Program
 
-DEFAULTS = {"python": "", "repository": "", "config": "checkpoints/hf/pipeline.yaml"}
+CONFIG = GeneratorOption(
+    "config",
+    "Configuration",
+    "text",
+    "checkpoints/hf/pipeline.yaml",
+    "Its pipeline.yaml beside its weights, relative to its folder.",
+    machine=True,
+)
 
 
 class SAM3DGenerator:
-    """SAM 3D Objects through its public `Inference`, whose point map is the visible layer instead of MoGe's.
-
-    `extra`: python, repository, config (pipeline.yaml, relative to the repository).
-    """
+    """SAM 3D Objects through its public `Inference`, whose point map is the visible layer instead of MoGe's."""
 
     info = GeneratorInfo(
         name="sam3d",
@@ -34,11 +39,13 @@ class SAM3DGenerator:
         memory_gib=32.0,
         platforms=("linux",),
         needs=("scipy", "fast_simplification"),
+        heeds=("faces", "texture_size", "seed"),
+        options=(PYTHON, REPOSITORY, CONFIG),
     )
 
-    def check(self) -> Health:
-        """See `MeshGenerator.check`; reads the environment variables alone."""
-        return packages_missing(self.info) or _program(read_settings(self.info.name, DEFAULTS, {})).check()
+    def check(self, extra: Mapping = {}) -> Health:
+        """See `MeshGenerator.check`."""
+        return packages_missing(self.info) or check_with(self.info, extra, lambda own: _program(own).check())
 
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
@@ -49,7 +56,7 @@ class SAM3DGenerator:
             WorldTracingError: WT-MESH-EMPTY, WT-MESH-MASK, WT-MESH-HIDDEN, WT-MESH-OPTION, WT-ENV-PACKAGE, and those of
                 `Program.run` and `place`.
         """
-        settings = read_settings(self.info.name, DEFAULTS, options.extra)
+        settings = self.info.settings(options.extra)
         require(self.info)
         chosen = chosen_points(world, mask)
         tensors = {

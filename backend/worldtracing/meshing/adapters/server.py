@@ -10,15 +10,29 @@ import os
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ...errors import WorldTracingError
+from ..options import GeneratorOption
 
 SHORT_SECONDS = 10.0
 POLL_SECONDS = 0.2
 MAX_BYTES = 1 << 30
+
+
+def server_options(address: str, seconds: float) -> tuple[GeneratorOption, ...]:
+    """Where a generator's server is, and how long a mesh may take there."""
+    return (
+        GeneratorOption(
+            "address", "Address", "address", address, "Where its server is, which gets the photo.", machine=True
+        ),
+        GeneratorOption(
+            "timeout", "Waiting Time", "number", seconds, "Seconds that one mesh may take.", low=0.1, machine=True
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,16 @@ class Server:
             f"There is no {self.label} at {self.address} ({error}).",
             f"Start {self.label}, or correct its address.",
         )
+
+    def deadline(self, seconds: float) -> Callable[[], None]:
+        """A `tick` that raises WT-MESH-TIMEOUT from `seconds` after this call on."""
+        end = time.monotonic() + seconds
+
+        def tick() -> None:
+            if time.monotonic() > end:
+                raise self.timeout(seconds)
+
+        return tick
 
     def timeout(self, seconds: float) -> WorldTracingError:
         """The error for an answer that does not come."""

@@ -10,28 +10,32 @@ from ...progress import OnProgress
 from ...world import LayeredWorld
 from ..align import GLTF_TO_CAMERA, Similarity, rotated
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points, create_generator
+from ..options import GeneratorOption
 from ..textured import TexturedMesh
 from ..voxels import CanonicalFrame, occupied_voxels
-from .generated import GeneratedMesh, describe, packages_missing, place, require
+from .generated import GeneratedMesh, check_with, describe, packages_missing, place, require
 from .picture import cut_out, visible_pixels
-from .process import Program
-from .settings import check_choice, read_settings
+from .process import DOWNLOAD, PYTHON, REPOSITORY, Program, weights_option
 
 VOXEL_RESOLUTION = {"512": 32, "1024": 64, "1024_cascade": 32, "1536_cascade": 32}
 """Of the coordinates that each pipeline takes. A cascade divides what it upsamples by 512, which is right for 32^3
 alone: with 64^3 every coordinate of its second half is doubled, as the released mesh script does by default."""
 
-DEFAULTS = {"python": "", "repository": "", "model": "microsoft/TRELLIS.2-4B", "download": False}
+OPTIONS = (PYTHON, REPOSITORY, weights_option("microsoft/TRELLIS.2-4B"), DOWNLOAD)
+PIPELINE = GeneratorOption(
+    "pipeline",
+    "Pipeline",
+    "choice",
+    "1024_cascade",
+    "Fineness of the shape; a cascade refines a coarser one. Finer needs more GPU memory.",
+    choices=(("512", "512"), ("1024", "1024"), ("1024_cascade", "1024, Cascade"), ("1536_cascade", "1536, Cascade")),
+)
 LICENCE = "TRELLIS.2 and its weights: MIT; nvdiffrast and nvdiffrec, which it needs: NVIDIA, non-commercial"
 PAINTED_EXTENT = 0.99999  # longest side of the bounding box that the texturing pipeline scales its input to
 
 
 class Trellis2Generator:
-    """TRELLIS.2's shape and texture stages on the layers' voxels.
-
-    `extra`: python, repository (where TRELLIS.2 is installed and checked out), model (hub name or folder), download
-    (whether it may fetch weights), pipeline (a key of `VOXEL_RESOLUTION`).
-    """
+    """TRELLIS.2's shape and texture stages on the layers' voxels."""
 
     info = GeneratorInfo(
         name="trellis2",
@@ -41,11 +45,13 @@ class Trellis2Generator:
         memory_gib=24.0,
         platforms=("linux",),
         needs=("scipy",),
+        heeds=("faces", "texture_size", "seed"),
+        options=(*OPTIONS, PIPELINE),
     )
 
-    def check(self) -> Health:
-        """See `MeshGenerator.check`; reads the environment variables alone."""
-        return packages_missing(self.info) or _program("trellis2", _settings(self.info.name, {})).check()
+    def check(self, extra: Mapping = {}) -> Health:
+        """See `MeshGenerator.check`."""
+        return packages_missing(self.info) or _check(self.info, "trellis2", extra)
 
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
@@ -56,8 +62,7 @@ class Trellis2Generator:
             WorldTracingError: WT-MESH-EMPTY, WT-MESH-MASK, WT-MESH-HIDDEN, WT-MESH-OPTION, and those of `Program.run`
                 and `place`.
         """
-        settings = _settings(self.info.name, options.extra, pipeline="1024_cascade")
-        check_choice(self.info.name, "pipeline", settings["pipeline"], tuple(VOXEL_RESOLUTION))
+        settings = self.info.settings(options.extra)
         require(self.info)
         chosen = chosen_points(world, mask)
         frame = CanonicalFrame.fit(world.points, chosen)
@@ -76,10 +81,7 @@ class Trellis2Generator:
 
 
 class Trellis2TextureGenerator:
-    """The built-in generator's mesh, painted by TRELLIS.2's texturing pipeline.
-
-    `extra`: python, repository, model, download, as for `Trellis2Generator`.
-    """
+    """The built-in generator's mesh, painted by TRELLIS.2's texturing pipeline."""
 
     info = GeneratorInfo(
         name="trellis2-texture",
@@ -88,11 +90,13 @@ class Trellis2TextureGenerator:
         licence=LICENCE,
         memory_gib=24.0,
         platforms=("linux",),
+        options=OPTIONS,
+        settings_of="trellis2",
     )
 
-    def check(self) -> Health:
-        """See `MeshGenerator.check`; reads the environment variables of `Trellis2Generator` alone."""
-        return _program("trellis2_texture", _settings("trellis2", {})).check()
+    def check(self, extra: Mapping = {}) -> Health:
+        """See `MeshGenerator.check`."""
+        return _check(self.info, "trellis2_texture", extra)
 
     def generate(
         self, world: LayeredWorld, mask: np.ndarray | None, options: MeshOptions, on_progress: OnProgress
@@ -103,7 +107,7 @@ class Trellis2TextureGenerator:
             WorldTracingError: those of the built-in generator, WT-MESH-HIDDEN, WT-MESH-OPTION, those of `Program.run`,
                 WT-MESH-RESULT.
         """
-        settings = _settings("trellis2", options.extra)
+        settings = self.info.settings(options.extra)
         rgba = cut_out(world, visible_pixels(chosen_points(world, mask)))
         plain = MeshOptions(options.faces, options.texture_size, options.resolution, options.seed)
         shape = create_generator("layers").generate(world, mask, plain, on_progress)
@@ -117,8 +121,8 @@ class Trellis2TextureGenerator:
         return GeneratedMesh(**result).moved(rotated(GLTF_TO_CAMERA).after(back)).textured(metadata)
 
 
-def _settings(name: str, extra: Mapping, **more) -> dict:
-    return read_settings(name, DEFAULTS | more, extra)
+def _check(info: GeneratorInfo, runner: str, extra: Mapping) -> Health:
+    return check_with(info, extra, lambda settings: _program(runner, settings).check())
 
 
 def _program(runner: str, settings: Mapping) -> Program:
