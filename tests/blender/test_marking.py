@@ -1,9 +1,10 @@
-"""Clicks and boxes in the viewport as the operators take them; the events are made here, without a window."""
+"""Clicks, boxes and strokes in the viewport as the operators take them; the events are made here, without a window."""
 
 from types import SimpleNamespace
 
 import bpy
 import pytest
+from mathutils import Vector
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def marking(submodule, scene_modules):
         x = y = 0.0
         more, box = "", (0.0, 0.0, 0.0, 0.0)
         changes, said, pixels = 0, "", None
-        seen = SimpleNamespace(pixel=(3.5, 4.5), part=None)
+        seen = SimpleNamespace(pixel=(3.5, 4.5), part=None, layer=0, place=Vector((0, 1, 0)))
 
         def boxed_part(self, _context, world):
             return world.layers[0]
@@ -40,9 +41,9 @@ def marking(submodule, scene_modules):
         window=window, mode="OBJECT",
     )  # fmt: skip
     operator._clicks = clicks(context, "")
-    operator._overlay = module.BoxOverlay(area)
-    operator._region = operator._start = None
-    operator._clicks.pick = lambda _event, _world: operator.seen
+    operator._overlay = module.MarkOverlay(area)
+    operator._region, operator._path = None, []
+    operator._clicks.picks = lambda places, _region, _world: [operator.seen] * len(places)
 
     def box(_part, region, start, end):
         operator.pixels = region.type, start, end
@@ -76,12 +77,66 @@ def test_a_drag_is_a_box(marking):
 def test_a_short_move_is_a_click_and_keys_add_to_it(marking):
     operator, send = marking
     for keys in ({"shift": True}, {"ctrl": True}):
-        send("LEFTMOUSE", "PRESS")
+        send("LEFTMOUSE", "PRESS", **keys)
         assert send("LEFTMOUSE", "RELEASE", **keys) == {"RUNNING_MODAL"}
     send("LEFTMOUSE", "PRESS")
     assert send("LEFTMOUSE", "RELEASE", by=(3, 2)) == {"FINISHED"}
     assert operator.changes == 1 and operator.pixels is None
     assert [prompt.positive for prompt in operator.prompts()] == [True, True, False]
+    assert {type(prompt).__name__ for prompt in operator.prompts()} == {"Click"}
+
+
+def draw(send, *path, **keys):
+    send("LEFTMOUSE", "PRESS", path[0], **keys)
+    for place in path[1:]:
+        assert send("MOUSEMOVE", by=place, **keys) == {"RUNNING_MODAL"}
+    return send("LEFTMOUSE", "RELEASE", path[-1], **keys)
+
+
+def test_a_drag_with_a_key_is_a_stroke_and_enter_takes_what_is_marked(marking):
+    operator, send = marking
+    assert draw(send, (0, 0), (20, 0), (20, 20), (0, 0), shift=True) == {"RUNNING_MODAL"}  # back where it began
+    assert draw(send, (0, 0), (30, 0), ctrl=True) == {"RUNNING_MODAL"}
+    assert [positive for positive, _ in operator._overlay._marks] == [True, False]
+    assert operator.changes == 0
+    assert send("RET", "PRESS") == {"FINISHED"}
+    assert operator.changes == 1 and operator._overlay._handle is None
+    assert [(type(prompt).__name__, prompt.positive) for prompt in operator.prompts()] == [
+        ("Stroke", True),
+        ("Stroke", False),
+    ]
+    assert set(operator.prompts()[0].points) == {(3.5, 4.5)} and len(operator.prompts()[0].points) > 8
+
+
+def test_the_last_mark_can_be_taken_back(marking):
+    operator, send = marking
+    for end in ((20, 0), (0, 30), (40, 40)):
+        draw(send, (0, 0), end, shift=True)
+    assert send("BACK_SPACE", "PRESS") == {"RUNNING_MODAL"}
+    assert send("Z", "PRESS", ctrl=True) == {"RUNNING_MODAL"}
+    assert len(operator.prompts()) == len(operator._overlay._marks) == 1
+    assert send("BACK_SPACE", "PRESS") == {"RUNNING_MODAL"}
+    assert not operator.more and not operator._overlay._marks
+    for key in ("BACK_SPACE", "RET"):  # nothing is marked: these are the viewport's own
+        assert send(key, "PRESS") == {"PASS_THROUGH"}
+
+
+def test_a_stroke_beside_everything_marks_nothing(marking):
+    operator, send = marking
+    operator.seen = None
+    assert draw(send, (0, 0), (20, 0), shift=True) == {"RUNNING_MODAL"}
+    assert not operator.more and "no point" in operator.said
+
+
+def test_of_what_is_seen_and_what_is_hidden_in_the_photo_a_stroke_means_what_is_seen(marking):
+    operator, send = marking
+    behind = SimpleNamespace(pixel=(9.5, 9.5), part=None, layer=1, place=Vector((0, 2, 0)))
+    operator._clicks.picks = lambda places, _region, _world: [operator.seen, behind, None][: len(places)]
+    draw(send, (0, 0), (20, 0), ctrl=True)
+    assert operator.more == "-3.5 4.5"
+    operator._clicks.picks = lambda places, _region, _world: [behind]
+    draw(send, (0, 0), (20, 0), shift=True)
+    assert operator.more == "-3.5 4.5, 9.5 9.5"
 
 
 @pytest.mark.parametrize("stop", ["ESC", "RIGHTMOUSE"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from world_tracing.worldtracing_addon.core import coverage, rigs
-from world_tracing.worldtracing_addon.core.picking import inside_box, point_under
+from world_tracing.worldtracing_addon.core.picking import inside_box, point_under, points_under
 
 K = np.array([[100.0, 0, 50], [0, 100, 40], [0, 0, 1]])
 SIZE = (100, 80)
@@ -83,3 +83,14 @@ def test_the_points_in_a_box_are_found_whichever_corner_it_is_begun_at():
     for start, end in (((45, 35), (55, 45)), ((55, 45), (45, 35)), ((45, 45), (55, 35))):
         assert inside_box(points, PHOTO, SIZE, start, end).tolist() == [True, True, False, False]
     assert inside_box(points, PHOTO, SIZE, (45, 35), (80, 45)).tolist() == [True, True, True, False]
+
+
+def test_many_places_are_looked_up_at_once_and_each_as_if_alone():
+    random = np.random.default_rng(1)
+    points = random.uniform((-1, 0.5, -1), (1, 4, 1), (500, 3)).astype(np.float32)
+    radii = random.uniform(0.001, 0.05, 500).astype(np.float32)
+    radii[::7] = np.nan
+    places = random.uniform(-10, 110, (40, 2))
+    found = points_under(points, radii, PHOTO, SIZE, places)
+    assert found.tolist() == [point_under(points, radii, PHOTO, SIZE, place) for place in places]
+    assert (found >= 0).any() and (found < 0).any() and not np.isin(found, np.arange(0, 500, 7)).any()

@@ -18,12 +18,12 @@ from .world import WorldOperator, refuses_edit_mode, refuses_linked
 class WT_OT_lift_object(MarkOperator, bpy.types.Operator):
     """Click an object of the traced world or drag a box around it: it becomes an object, and what it hid appears.
 
-    Before that, Shift-click what belongs to it as well, and Ctrl-click what does not"""
+    Before that, click or draw over what belongs to it as well with Shift, and over what does not with Ctrl"""
 
     bl_idname = "wt.lift_object"
     bl_label = "Lift Object"
 
-    hint = "Click the object to lift, or drag a box around it. SHIFT: this as well. CTRL: not this. ESC: cancel"
+    hint = "Click the object to lift, or drag a box around it"
 
     def boxed_part(self, _context: bpy.types.Context, world: WorldObjects) -> bpy.types.Object | None:
         return next(iter(world.layers), None)
@@ -44,7 +44,7 @@ class WT_OT_split_object(MarkOperator, bpy.types.Operator):
     bl_idname = "wt.split_object"
     bl_label = "Split"
 
-    hint = "Click the part to split off, or drag a box around it. SHIFT: this as well. CTRL: not this. ESC: cancel"
+    hint = "Click the part to split off, or drag a box around it"
 
     def boxed_part(self, context: bpy.types.Context, world: WorldObjects) -> bpy.types.Object:
         return selected(context, world)[0]

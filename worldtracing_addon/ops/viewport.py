@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 
 from ...backend.worldtracing.editing.base import Box
-from ..scene.picking import Pick, box_in_view, pick_in_region
+from ..scene.picking import Pick, box_in_view, picks_in_region
 from ..scene.worlds import WorldObjects
 from ..ui.overlay import is_open
 
@@ -40,9 +40,11 @@ class ViewportClicks:
     def pick(self, event: bpy.types.Event, world: WorldObjects) -> Pick | None:
         """The point of the world under the mouse."""
         region = self.region(event)
-        if region is None:
-            return None
-        return pick_in_region(world, region, self.area.spaces.active.region_3d, self.place(event, region))
+        return region and self.picks([self.place(event, region)], region, world)[0]
+
+    def picks(self, places, region: bpy.types.Region, world: WorldObjects) -> list[Pick | None]:
+        """The points of the world under places of a region, (x, y) each."""
+        return picks_in_region(world, region, self.area.spaces.active.region_3d, places)
 
     def place(self, event: bpy.types.Event, region: bpy.types.Region) -> tuple[float, float]:
         """Where the mouse is in a region, in pixels from its bottom left, also beyond it."""

@@ -9,7 +9,7 @@ import numpy as np
 from mathutils import Vector
 
 from ...backend.worldtracing.editing.base import Box
-from ..core.picking import inside_box, point_under
+from ..core.picking import inside_box, points_under
 from .attributes import read_attribute
 from .objects import ORIGIN, parts_with_points
 from .points import LAYER, OWNER, PIXEL, POSITION
@@ -33,23 +33,31 @@ class Pick:
     place: Vector
 
 
-def pick_in_region(world: WorldObjects, region: bpy.types.Region, data: bpy.types.RegionView3D, place) -> Pick | None:
-    """What lies under `place`, (x, y) in the region of a 3D viewport."""
-    return pick_in_view(world, np.array(data.perspective_matrix), (region.width, region.height), place)
+def picks_in_region(
+    world: WorldObjects, region: bpy.types.Region, data: bpy.types.RegionView3D, places
+) -> list[Pick | None]:
+    """What lies under each of the `places`, (x, y) in the region of a 3D viewport."""
+    return picks_in_view(world, np.array(data.perspective_matrix), (region.width, region.height), places)
 
 
 def pick_in_view(world: WorldObjects, view: np.ndarray, size: tuple[int, int], place) -> Pick | None:
-    """What a view shows of a world at `place`.
+    """What a view shows of a world at one place; see `picks_in_view`."""
+    return picks_in_view(world, view, size, [place])[0]
+
+
+def picks_in_view(world: WorldObjects, view: np.ndarray, size: tuple[int, int], places) -> list[Pick | None]:
+    """What a view shows of a world at each of some places.
 
     Args:
         view: (4, 4) from scene coordinates to clip space.
         size: (width, height) of the view in pixels.
-        place: (x, y) in pixels from the bottom left.
+        places: (x, y) each, in pixels from the bottom left.
     """
+    nearest: list[Pick | None] = [None] * len(places)
     if world.root is None:
-        return None
+        return nearest
+    depth = [np.inf] * len(places)
     focal = world.root["wt_K"][0]
-    found: list[tuple[float, Pick]] = []
     for part in parts_with_points(world):
         if not part.visible_get():
             continue
@@ -58,16 +66,18 @@ def pick_in_view(world: WorldObjects, view: np.ndarray, size: tuple[int, int], p
         owners = read_attribute(part.data, OWNER)
         if owners is not None:
             depths = np.where(owners == 0, depths, np.nan)  # a point that was lifted is not here any more
-        matrix = np.array(part.matrix_world)
-        clip = view @ matrix
-        index = point_under(positions, depths / focal, clip, size, place)
-        if index < 0:
+        clip = view @ np.array(part.matrix_world)
+        found = points_under(positions, depths / focal, clip, size, places)
+        if (found < 0).all():
             continue
-        spot = part.matrix_world @ Vector(positions[index])
-        depth = float((view @ (*spot, 1))[3])
-        layer, pixel = read_attribute(part.data, LAYER)[index], read_attribute(part.data, PIXEL)[index]
-        found.append((depth, Pick(part, int(layer), tuple(map(float, pixel)), spot)))
-    return min(found, key=lambda item: item[0])[1] if found else None
+        layers, pixels = read_attribute(part.data, LAYER), read_attribute(part.data, PIXEL)
+        for k in np.flatnonzero(found >= 0):
+            spot = part.matrix_world @ Vector(positions[found[k]])
+            away = float((view @ (*spot, 1))[3])
+            if away < depth[k]:
+                pixel = tuple(map(float, pixels[found[k]]))
+                nearest[k], depth[k] = Pick(part, int(layers[found[k]]), pixel, spot), away
+    return nearest
 
 
 def box_in_view(part: bpy.types.Object, view: np.ndarray, size: tuple[int, int], start, end) -> Box | None:

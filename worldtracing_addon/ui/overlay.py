@@ -1,4 +1,4 @@
-"""What is drawn over a 3D viewport while points are measured or a box is dragged in it."""
+"""What is drawn over a 3D viewport while points are measured or things are marked in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import cos, pi, sin
 import bpy
 from mathutils import Vector
 
-COLOR = (1.0, 0.55, 0.0, 1.0)
+COLOR, OTHER_COLOR = (1.0, 0.55, 0.0, 1.0), (0.1, 0.45, 1.0, 1.0)
 RING_PIXELS, LINE_PIXELS = 6.0, 2.0
 RING = [(RING_PIXELS * cos(k * pi / 8), RING_PIXELS * sin(k * pi / 8)) for k in range(17)]
 
@@ -29,6 +29,10 @@ class Overlay:
     def lines(self, context: bpy.types.Context) -> list[list[tuple[float, float, float]]]:
         """What to draw, in pixels of the region."""
         raise NotImplementedError
+
+    def other_lines(self, _context: bpy.types.Context) -> list[list[tuple[float, float, float]]]:
+        """What to draw in the other color."""
+        return []
 
     def _start(self) -> None:
         if self._handle is None:
@@ -54,12 +58,13 @@ class Overlay:
         if context.area != self._area:
             return
         shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
-        shader.uniform_float("color", COLOR)
         shader.uniform_float("lineWidth", LINE_PIXELS)
         shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-        for line in self.lines(context):
-            if len(line) > 1:
-                batch_for_shader(shader, "LINE_STRIP", {"pos": line}).draw(shader)
+        for color, lines in ((COLOR, self.lines(context)), (OTHER_COLOR, self.other_lines(context))):
+            shader.uniform_float("color", color)
+            for line in lines:
+                if len(line) > 1:
+                    batch_for_shader(shader, "LINE_STRIP", {"pos": line}).draw(shader)
 
 
 class LineOverlay(Overlay):
@@ -76,23 +81,63 @@ class LineOverlay(Overlay):
 
     def lines(self, context: bpy.types.Context) -> list[list[tuple[float, float, float]]]:
         """See `Overlay.lines`."""
-        from bpy_extras.view3d_utils import location_3d_to_region_2d
-
-        places = [location_3d_to_region_2d(context.region, context.region_data, point) for point in self._points]
-        places = [place for place in places if place is not None]  # behind the viewer
-        rings = [[(place.x + x, place.y + y, 0.0) for x, y in RING] for place in places]
-        return [*rings, [(place.x, place.y, 0.0) for place in places]]
+        line = _in_region(context, self._points)
+        return [*map(_ring, line), line]
 
 
-class BoxOverlay(Overlay):
-    """A rectangle between two corners."""
+class MarkOverlay(Overlay):
+    """A rectangle, or a line being drawn, and the marks made before: rings for clicks and lines for strokes.
 
-    def show(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Draw it between these pixels of the region from now on."""
-        self._corners = start, end
+    What belongs to the thing has the one color, what does not has the other.
+    """
+
+    def __init__(self, area: bpy.types.Area) -> None:
+        super().__init__(area)
+        self._marks: list[tuple[bool, list[Vector]]] = []
+        self._drawn: tuple[bool, list[tuple[float, float]]] = True, []
+
+    def draw_box(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Show a rectangle between these pixels of the region until something else is drawn."""
+        (x0, y0), (x1, y1) = start, end
+        self.draw_line([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], True)
+
+    def draw_line(self, path: list[tuple[float, float]], positive: bool) -> None:
+        """Show a line through these pixels of the region until something else is drawn."""
+        self._drawn = positive, list(path)
         self._start()
 
-    def lines(self, _context: bpy.types.Context) -> list[list[tuple[float, float, float]]]:
+    def add_mark(self, points: list[Vector], positive: bool) -> None:
+        """Keep a mark at these points of the scene, instead of what is being drawn."""
+        self._marks.append((positive, [point.copy() for point in points]))
+        self.draw_line([], True)
+
+    def drop_mark(self) -> None:
+        """Forget the last mark."""
+        self._marks.pop()
+        self._redraw()
+
+    def lines(self, context: bpy.types.Context) -> list[list[tuple[float, float, float]]]:
         """See `Overlay.lines`."""
-        (x0, y0), (x1, y1) = self._corners
-        return [[(x, y, 0.0) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))]]
+        return self._lines_of(context, True)
+
+    def other_lines(self, context: bpy.types.Context) -> list[list[tuple[float, float, float]]]:
+        """See `Overlay.other_lines`."""
+        return self._lines_of(context, False)
+
+    def _lines_of(self, context: bpy.types.Context, positive: bool) -> list[list[tuple[float, float, float]]]:
+        lines = [_in_region(context, points) for kept, points in self._marks if kept == positive]
+        lines = [_ring(line[0]) if len(line) == 1 else line for line in lines]
+        drawn, path = self._drawn
+        return [*lines, [(x, y, 0.0) for x, y in path]] if drawn == positive else lines
+
+
+def _in_region(context: bpy.types.Context, points: list[Vector]) -> list[tuple[float, float, float]]:
+    """Where points of the scene are seen in the region that is drawn; those behind the viewer are left out."""
+    from bpy_extras.view3d_utils import location_3d_to_region_2d
+
+    places = (location_3d_to_region_2d(context.region, context.region_data, point) for point in points)
+    return [(place.x, place.y, 0.0) for place in places if place is not None]
+
+
+def _ring(center: tuple[float, float, float]) -> list[tuple[float, float, float]]:
+    return [(center[0] + x, center[1] + y, 0.0) for x, y in RING]

@@ -155,7 +155,9 @@ def drawn(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> np.ndarray:
                 mask[row, column] = True
         else:
             for x, y in points_along(prompt):
-                mask |= np.hypot(columns + 0.5 - x, rows + 0.5 - y) <= prompt.radius
+                first = max(int(y - prompt.radius), 0), max(int(x - prompt.radius), 0)
+                near = tuple(slice(at, at + int(2 * prompt.radius) + 3) for at in first)
+                mask[near] |= np.hypot(columns[:, near[1]] + 0.5 - x, rows[near[0]] + 0.5 - y) <= prompt.radius
     return mask
 
 
