@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from .core.settings import TraceSettings
 from .scene.photo import load_image
 from .scene.visibility import set_shown
 from .scene.worlds import WorldObjects
-from .trace import POLL_SECONDS, Trace, defect, is_tracing
+from .trace import Trace, defect, is_tracing
+from .work import Work
 
 PICTURES = {".bmp", ".exr", ".hdr", ".jpeg", ".jpg", ".png", ".tga", ".tif", ".tiff", ".webp"}
 
@@ -55,8 +55,8 @@ def _no_pictures(sentence: str) -> WorldTracingError:
     return WorldTracingError("WT-IMG-NO-PICTURES", sentence, "Choose a folder with PNG, JPEG, WebP, TIFF or EXR files.")
 
 
-class Batch:
-    """A batch under way; `poll`, `wait`, `cancel` and `abandon` are those of `Trace`.
+class Batch(Work):
+    """A batch under way.
 
     Of several photos only the world traced last is shown; the others are there, their collections excluded.
 
@@ -84,7 +84,7 @@ class Batch:
         self._start()
 
     def poll(self, wait_for_user: bool = True) -> JobState:
-        """Move on as far as possible without waiting."""
+        """See `Work.poll`."""
         if self.state.finished:
             return self.state
         if self._trace is None:
@@ -107,26 +107,14 @@ class Batch:
             self._next()
         return self.state
 
-    def wait(self, on_progress: Callable[[JobState], None] | None = None) -> JobState:
-        """Poll until finished. Whatever `on_progress` raises ends the batch and goes on to the caller."""
-        try:
-            while not self.poll(wait_for_user=False).finished:
-                if on_progress is not None:
-                    on_progress(self.state)
-                time.sleep(POLL_SECONDS)
-        except BaseException:
-            self.abandon()
-            raise
-        return self.state
-
     def cancel(self) -> None:
-        """Stop; what is built stays. Keep polling until the state is finished."""
+        """See `Work.cancel`."""
         self._cancelled = True
         if self._trace is not None:
             self._trace.cancel()
 
     def abandon(self) -> None:
-        """Cancel without ever polling again."""
+        """See `Work.abandon`."""
         if self._trace is not None:
             self._trace.abandon()
         if not self.state.finished:

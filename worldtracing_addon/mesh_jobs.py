@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +32,8 @@ from .scene.meshes import build_mesh, read_points
 from .scene.objects import lifted_objects
 from .scene.textured_material import TRANSPARENT
 from .scene.worlds import ITEM, WorldObjects
-from .trace import POLL_SECONDS, is_tracing, obstacle
+from .trace import is_tracing
+from .work import Work, obstacle
 
 ONE_OBJECT = ("WT-MESH-EMPTY", "WT-MESH-THIN", "WT-MESH-HIDDEN", "WT-MESH-FAILED", "WT-MESH-RESULT", "WT-MEM-MESH",
               "WT-SCENE-", "WT-WORKER-FAILED", "WT-WORKER-DIED")  # fmt: skip
@@ -47,33 +48,7 @@ class MeshFailure:
     error: WorldTracingError
 
 
-class _Work:
-    """What is polled until its state is finished."""
-
-    state = JobState(status="cancelled")  # there is nothing to abandon before __init__ has succeeded
-
-    def poll(self, wait_for_user: bool = True) -> JobState:
-        """Move on as far as possible without waiting."""
-        raise NotImplementedError
-
-    def abandon(self) -> None:
-        """Cancel without ever polling again."""
-        raise NotImplementedError
-
-    def wait(self, on_progress: Callable[[JobState], None] | None = None) -> JobState:
-        """Poll until finished. Whatever `on_progress` raises ends the work and goes on to the caller."""
-        try:
-            while not self.poll(wait_for_user=False).finished:
-                if on_progress is not None:
-                    on_progress(self.state)
-                time.sleep(POLL_SECONDS)
-        except BaseException:
-            self.abandon()
-            raise
-        return self.state
-
-
-class MeshWork(_Work):
+class MeshWork(Work):
     """Meshes under way, one after the other; no reference to Blender data is held between polls.
 
     Attributes:
@@ -119,10 +94,7 @@ class MeshWork(_Work):
         return [found[uid] for uid in self._made if uid in found]
 
     def poll(self, wait_for_user: bool = True) -> JobState:
-        """Move on as far as possible without waiting; builds each mesh when the worker has made it.
-
-        While Blender renders, or an object is in Edit Mode, the mesh waits, unless told not to.
-        """
+        """See `Work.poll`; builds each mesh when the worker has made it."""
         if self.state.finished:
             return self.state
         try:
@@ -139,7 +111,7 @@ class MeshWork(_Work):
         return self.state
 
     def cancel(self) -> None:
-        """Stop; meshes that are done stay. Keep polling until the state is finished."""
+        """See `Work.cancel`."""
         self._cancelled = True
         if self._job is not None:
             self._job.cancel()
@@ -227,7 +199,7 @@ class MeshWork(_Work):
         return stage if len(self._targets) == 1 else f"Object {self._index + 1} of {len(self._targets)}: {stage}"
 
 
-class GeneratorCheck(_Work):
+class GeneratorCheck(Work):
     """A look at the health of the worker's generators; done when `session.worker_generators` tells of it."""
 
     def __init__(self, worker_settings: WorkerSettings) -> None:

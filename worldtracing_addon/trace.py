@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 import traceback
 import weakref
 from collections.abc import Callable
@@ -27,30 +26,26 @@ from .handoff import Handoff, in_background, write_handoff, write_upright
 from .scene import build, render
 from .scene.photo import find_upright, load_upright, photo_id, read_pixels, remove_unused_upright
 from .scene.worlds import WorldObjects, find_traced
-
-POLL_SECONDS = 0.02
+from .work import Work, obstacle
 
 _running: weakref.ref[Trace] | None = None
 """The trace that was started last, while somebody holds it."""
 
 
-class Trace:
-    """A trace under way. Call `poll` on the main thread until `state.finished`, or `wait`.
+class Trace(Work):
+    """A trace under way.
 
     No reference to Blender data is held between polls but session ids, which outlive undo and renaming. One that
     nobody holds any more, or that another file is opened under, is abandoned.
 
     Attributes:
         name: the photo's name.
-        state: what was last known of the job.
         world: the built world, once done.
         uses_camera: whether the world's camera is the scene's, once done; a retrace leaves another camera there.
         warnings: what went wrong on the way and was made good, once done.
         mask_method: how the foreground was found, as the world's metadata says it, once done.
         notes: what the engine says of how it went, once done.
     """
-
-    state = JobState(status="cancelled")  # there is nothing to abandon before __init__ has succeeded
 
     def __init__(
         self,
@@ -97,36 +92,17 @@ class Trace:
         self.abandon()
 
     def poll(self, wait_for_user: bool = True) -> JobState:
-        """Move on as far as possible without waiting; builds the world when the worker is done.
-
-        While Blender renders, or an object is in Edit Mode, the world waits, unless told not to: neither allows for
-        new objects.
-        """
+        """See `Work.poll`; builds the world when the worker is done."""
         return self._poll(obstacle() if wait_for_user else None)
 
-    def wait(self, on_progress: Callable[[JobState], None] | None = None) -> JobState:
-        """Poll until finished; timers do not fire without a window, so this pumps by itself.
-
-        Whatever `on_progress` raises, Ctrl-C included, ends the trace and goes on to the caller.
-        """
-        try:
-            while not self.poll(wait_for_user=False).finished:
-                if on_progress is not None:
-                    on_progress(self.state)
-                time.sleep(POLL_SECONDS)
-        except BaseException:
-            self.abandon()
-            raise
-        return self.state
-
     def cancel(self) -> None:
-        """Ask the worker to stop; keep polling until the state is finished."""
+        """See `Work.cancel`."""
         self._cancelled = True
         if self._job is not None:
             self._job.cancel()
 
     def abandon(self) -> None:
-        """Cancel without ever polling again: the file is being closed, the add-on switched off, or Blender."""
+        """See `Work.abandon`."""
         if self.state.finished:
             return
         if self._job is not None:
@@ -276,15 +252,6 @@ def defect(error: Exception) -> WorldTracingError:
         f"The trace could not be finished ({type(error).__name__}: {error}).",
         "Trace again; if it happens again, report it with the text in Blender's system console.",
     )
-
-
-def obstacle() -> str | None:
-    """Why objects cannot be made now: the renderer reads them, and undo steps of Edit Mode do not hold new ones."""
-    if bpy.app.is_job_running("RENDER"):
-        return "Waiting for the render to end"
-    if bpy.context.mode.startswith("EDIT"):
-        return "Waiting for the end of Edit Mode"
-    return None
 
 
 def _new_folder() -> Path:
