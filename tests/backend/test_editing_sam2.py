@@ -94,7 +94,7 @@ def test_missing_weights_name_the_command(monkeypatch, world):
         raise OSError("offline")
 
     monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(Sam2Model=SimpleNamespace(from_pretrained=absent)))
-    with pytest.raises(WorldTracingError, match="huggingface-cli download") as error:
+    with pytest.raises(WorldTracingError, match="hf download") as error:
         select(world, [Click(40, 60)], segmenter="sam2")
     assert error.value.code == "WT-MODEL-MISSING"
 
@@ -108,17 +108,17 @@ def test_a_missing_or_old_library_is_named(monkeypatch, world, library):
 
 
 def test_what_is_missing_is_told_without_loading_anything(monkeypatch):
-    from worldtracing.editing import sam2_segmenter, segmenter_states
+    from worldtracing.editing import local_model, segmenter_states
 
-    monkeypatch.setattr(sam2_segmenter, "find_spec", lambda module: None)
+    monkeypatch.setattr(local_model, "find_spec", lambda module: None)
     states = {info.name: (info.licence, problem) for info, problem in segmenter_states()}
     assert states["graph"][1] == ""
     assert states["sam2"][0] == "Apache-2.0" and "torch, transformers" in states["sam2"][1]
 
 
 def test_weights_in_a_folder_are_enough_and_missing_ones_are_told(monkeypatch, tmp_path):
-    from worldtracing.editing import sam2_segmenter
+    from worldtracing.editing import local_model, sam2_segmenter
 
-    monkeypatch.setattr(sam2_segmenter, "find_spec", lambda module: True)
+    monkeypatch.setattr(local_model, "find_spec", lambda module: True)
     assert sam2_segmenter.Sam2Segmenter(str(tmp_path)).problem() == ""
     assert "Hugging Face cache" in sam2_segmenter.Sam2Segmenter("nobody/no-such-model").problem()

@@ -11,6 +11,7 @@ from ..world import LayeredWorld
 from .base import SEGMENTERS, Box, Click, Prompt, Segmentation, Stroke, part, pixels_of, segmenter_states
 from .colors import surface_colors
 from .cut_off import cut_off
+from .detectors import DETECTORS, detector_states
 from .fill import fill
 from .labels import merge, rename, split
 from .lift import lift
@@ -18,12 +19,14 @@ from .planes import find_planes, ground_alignment
 from .refine import refine
 
 __all__ = [
+    "DETECTORS",
     "SEGMENTERS",
     "Box",
     "Click",
     "Segmentation",
     "Stroke",
     "cut_off",
+    "detector_states",
     "fill",
     "find_planes",
     "ground_alignment",

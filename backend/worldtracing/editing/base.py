@@ -166,7 +166,6 @@ class SegmenterInfo:
     description: str
     licence: str = "GPL-3.0-or-later"
     needs: tuple[str, ...] = ()  # importable modules beyond numpy
-    text_prompts: bool = False
 
 
 class Segmenter(Protocol):

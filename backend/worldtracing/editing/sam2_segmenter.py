@@ -7,17 +7,15 @@ the Hugging Face cache, or in a folder.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import WorldTracingError
 from ..extras import need
 from ..progress import OnProgress, silent
 from ..resample import resize_area
 from ..world import LayeredWorld
+from . import local_model
 from .base import Box, Click, Prompt, Segmentation, SegmenterInfo
 from .graph_segmenter import GraphSegmenter
 from .prompts import nothing_there, points_along
@@ -40,7 +38,7 @@ class Sam2Segmenter:
         description="Selects by what the photo shows. Needs PyTorch, transformers 4.56 or newer, and the weights of "
         f"{MODEL} in the Hugging Face cache; they are not downloaded from here.",
         licence="Apache-2.0",
-        needs=("torch", "transformers"),
+        needs=local_model.NEEDS,
     )
 
     def __init__(self, model: str = MODEL) -> None:
@@ -53,14 +51,7 @@ class Sam2Segmenter:
 
     def problem(self) -> str:
         """See `Segmenter.problem`."""
-        lacking = [module for module in self.info.needs if find_spec(module) is None]
-        if lacking:
-            return f"This Python lacks the packages that SAM 2 needs: {', '.join(lacking)}."
-        from huggingface_hub import try_to_load_from_cache  # transformers brings it
-
-        if Path(self._name).is_dir() or isinstance(try_to_load_from_cache(self._name, "model.safetensors"), str):
-            return ""
-        return f"The weights of {self._name} are not in the Hugging Face cache."
+        return local_model.problem("SAM 2", self._name)
 
     def segment(self, world: LayeredWorld, on_progress: OnProgress = silent) -> Segmentation:
         """See `Segmenter.segment`; as `GraphSegmenter` does it."""
@@ -75,10 +66,12 @@ class Sam2Segmenter:
             WorldTracingError: WT-ENV-PACKAGE, WT-MODEL-MISSING, WT-SCENE-PROMPT.
         """
         torch = need("torch", "torch", "select with SAM 2")
-        model = self._loaded()
+        if self._model is None:
+            self._model = local_model.load("Sam2Model", self._name, "SAM 2", "4.56")
+        model = self._model
         size = int(model.config.prompt_encoder_config.image_size)
         scale = np.array([size / world.width, size / world.height])
-        inputs = {"pixel_values": torch.from_numpy(_pixels(world.rgb, size))}
+        inputs = {"pixel_values": torch.from_numpy(local_model.pixels(world.rgb, size, size, MEAN, DEVIATION))}
         points, labels = _points(prompts)
         if len(points):
             inputs["input_points"] = torch.from_numpy((points * scale).astype(np.float32))[None, None]
@@ -96,33 +89,6 @@ class Sam2Segmenter:
         if not mask.any():
             raise nothing_there()
         return mask
-
-    def _loaded(self) -> Any:
-        if self._model is None:
-            try:
-                from transformers import Sam2Model
-            except ImportError as error:
-                raise WorldTracingError(
-                    "WT-ENV-PACKAGE",
-                    f"SAM 2 needs the Python package transformers, 4.56 or newer ({error}).",
-                    "Run: pip install 'transformers>=4.56'",
-                ) from error
-            try:
-                model = Sam2Model.from_pretrained(self._name, local_files_only=True, use_safetensors=True)
-            except (OSError, ValueError) as error:
-                raise WorldTracingError(
-                    "WT-MODEL-MISSING",
-                    f"The weights of {self._name} are not on this machine.",
-                    f"Run: huggingface-cli download {self._name}",
-                ) from error
-            self._model = model.eval()
-        return self._model
-
-
-def _pixels(rgb: np.ndarray, size: int) -> np.ndarray:
-    """(1, 3, size, size) float32, the picture as the encoder wants it."""
-    small = resize_area(rgb, size, size).astype(np.float32) / 255
-    return np.ascontiguousarray(((small - MEAN) / DEVIATION).transpose(2, 0, 1)[None])
 
 
 def _points(prompts: Sequence[Prompt]) -> tuple[np.ndarray, np.ndarray]:
