@@ -38,6 +38,44 @@ def test_a_mesh_is_read(index_type):
     assert (mesh.metallic == 30).all()
 
 
+def material(**entries):
+    """A change of the material's entries for `glb`; those of `pbr` of its metallic-roughness part."""
+
+    def change(gltf):
+        entry = gltf["materials"][0]
+        entry["pbrMetallicRoughness"] |= entries.pop("pbr", {})
+        entry |= entries
+
+    return change
+
+
+def test_alpha_counts_only_where_the_material_says_so():
+    """Baking leaves rims of charts half clear in textures of opaque materials."""
+    base = np.dstack([BASE, np.repeat(np.uint8([0, 100, 200, 255]), 4).reshape(4, 4)])
+
+    def alpha(**entries):
+        return read_glb(glb(VERTICES, FACES, UV, base, change=material(**entries))).base_color[:, 0, 3].tolist()
+
+    assert alpha() == alpha(alphaMode="OPAQUE") == [255] * 4
+    assert alpha(alphaMode="BLEND") == [0, 100, 200, 255]
+    assert alpha(alphaMode="MASK") == [0, 0, 255, 255] and alpha(alphaMode="MASK", alphaCutoff=0.3) == [0] + [255] * 3
+    assert alpha(alphaMode="BLEND", pbr={"baseColorFactor": [1, 1, 1, 0.5]}) == [0, 50, 100, 128]
+
+
+def test_factors_count_with_and_without_textures():
+    def read(packed=None, **pbr):
+        return read_glb(glb(VERTICES, FACES, UV, BASE, packed, change=material(pbr=pbr)))
+
+    plain = read()
+    assert plain.roughness is None and plain.metallic is None
+    given = read(roughnessFactor=0.4, metallicFactor=0)
+    assert given.roughness.tolist() == [[102]] and given.metallic.tolist() == [[0]]
+    packed = read(np.full((2, 2, 3), (9, 100, 30), np.uint8), roughnessFactor=1.0, metallicFactor=0.5)
+    assert (packed.roughness == 100).all() and (packed.metallic == 15).all()
+    dimmed = read(baseColorFactor=[0.25, 1, 1, 1])  # of linear light: of 45, 0.0262, a quarter is 19
+    assert dimmed.base_color[3, 3, 0] == 19 and (dimmed.base_color[..., 1] == BASE[..., 1]).all()
+
+
 def test_texture_coordinates_point_at_the_right_texel():
     """TexturedMesh: the texel in row r has its center at v = 1 - (r + 0.5) / H."""
     uv = np.full((4, 2), [(2 + 0.5) / 4, (1 + 0.5) / 4])  # column 2, row 1, counted from the top

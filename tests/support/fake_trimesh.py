@@ -6,7 +6,7 @@ from PIL import Image
 
 class Material:
     def __init__(self, base_color, packed):
-        self.baseColorTexture, self.metallicRoughnessTexture = base_color, packed
+        self.baseColorTexture, self.metallicRoughnessTexture, self.alphaMode = base_color, packed, "OPAQUE"
 
 
 class Visuals:
@@ -24,6 +24,6 @@ def painted(vertices, faces, size):
     """A mesh with texture coordinates and a PBR material, of the size asked for, all of one color."""
     mesh = Trimesh(vertices, faces)
     uv = np.random.default_rng(0).random((len(vertices), 2))
-    base = Image.new("RGBA", (size, size), (200, 100, 50, 255))
+    base = Image.new("RGBA", (size, size), (200, 100, 50, 251))  # as baking leaves it at the rims of charts
     mesh.visual = Visuals(uv, Material(base, Image.new("RGB", (size, size), (0, 140, 20))))
     return mesh

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import WorldTracingError
 from ...extras import need
+from ...srgb import linear_to_srgb, srgb_to_linear, to_bytes
 from .generated import GeneratedMesh, unusable
 
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
@@ -142,16 +143,33 @@ class _Reader:
         return self.gltf["materials"][material].get("pbrMetallicRoughness", {})
 
     def _textures(self, material: int) -> dict[str, np.ndarray]:
-        pbr, maps = self._pbr(material), {}
-        maps["base_color"] = self._picture(pbr["baseColorTexture"], "RGBA")
+        pbr = self._pbr(material)
+        maps = {"base_color": self._base_color(pbr, self.gltf["materials"][material])}
+        packed = None
         if "metallicRoughnessTexture" in pbr:
             packed = self._picture(pbr["metallicRoughnessTexture"], "RGB")
-            maps["roughness"] = _scaled(packed[..., 1], pbr.get("roughnessFactor", 1.0))
-            maps["metallic"] = _scaled(packed[..., 2], pbr.get("metallicFactor", 1.0))
+        for name, channel in (("roughness", 1), ("metallic", 2)):
+            factor = pbr.get(f"{name}Factor")
+            if packed is not None:
+                maps[name] = _scaled(packed[..., channel], 1.0 if factor is None else factor)
+            elif factor is not None:  # else glTF says 1: a mirror, which whoever wrote just a photo did not mean
+                maps[name] = _scaled(np.full((1, 1), 255), factor)
         normal = self.gltf["materials"][material].get("normalTexture")
         if normal is not None:
             maps["normal"] = self._picture(normal, "RGB")
         return maps
+
+    def _base_color(self, pbr: dict, material: dict) -> np.ndarray:
+        """(H, W, 4) uint8 sRGB; its alpha counts where the material says so, and is 255 elsewhere."""
+        color = self._picture(pbr["baseColorTexture"], "RGBA")
+        mode, factor = material.get("alphaMode", "OPAQUE"), np.array(pbr.get("baseColorFactor", [1, 1, 1, 1]), float)
+        if (factor[:3] != 1).any():
+            color[..., :3] = to_bytes(linear_to_srgb(srgb_to_linear(color[..., :3]) * factor[:3]))
+        alpha = _scaled(color[..., 3], factor[3])
+        if mode == "MASK":
+            alpha = np.where(alpha >= 255 * material.get("alphaCutoff", 0.5), 255, 0)
+        color[..., 3] = 255 if mode == "OPAQUE" else alpha
+        return color
 
     def _picture(self, reference: dict, mode: str) -> np.ndarray:
         texture = self.gltf["textures"][reference["index"]]

@@ -16,8 +16,10 @@ def mesh_arrays(mesh):
         "vertices": np.ascontiguousarray(mesh.vertices, np.float32),
         "faces": faces,
         "uvs": np.ascontiguousarray(uv[faces]),
-        "base_color": np.ascontiguousarray(material.baseColorTexture.convert("RGBA"), np.uint8),
+        "base_color": np.array(material.baseColorTexture.convert("RGBA"), np.uint8),
     }
+    if getattr(material, "alphaMode", None) in (None, "OPAQUE"):  # glTF: its alpha does not count
+        arrays["base_color"][..., 3] = 255
     packed = material.metallicRoughnessTexture
     if packed is not None:  # glTF: roughness is green, metallic is blue
         packed = np.asarray(packed.convert("RGB"), np.uint8)
