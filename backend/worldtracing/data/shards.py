@@ -18,6 +18,8 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -87,7 +89,7 @@ def render_dataset(
     wanted = [min(SHARD, count - first) for first in range(0, count, SHARD)]
     missing = [k for k, n in enumerate(wanted) if not _complete(shard_path(out, k), n)]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(workers, 1), mp_context=context) as executor:
+    with ProcessPoolExecutor(max(workers, 1), mp_context=context, initializer=_end_with_parent) as executor:
         jobs = [executor.submit(_render_shard, out, k, wanted[k], config, files) for k in missing]
         try:
             for done, job in enumerate(as_completed(jobs)):
@@ -103,6 +105,17 @@ def render_dataset(
             executor.shutdown(wait=False, cancel_futures=True)
             raise
     return out
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it does, however that ends: an executor's processes wait for
+    work for ever if nobody tells them that there is none."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def shard_path(folder: Path, index: int) -> Path:

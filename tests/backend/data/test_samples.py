@@ -2,6 +2,9 @@
 
 import json
 import multiprocessing
+import shutil
+import subprocess
+import sys
 import threading
 import time
 
@@ -142,3 +145,33 @@ def test_a_killed_rendering_process_is_told(tmp_path):
     with pytest.raises(WorldTracingError, match="WT-WORKER-DIED"):
         shards.render_dataset(tmp_path, 2000, shards.DatasetConfig(seed=0, size=24))
     killer.join()
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="looks processes up with ps")
+def test_no_process_stays_when_rendering_is_killed(tmp_path):
+    command = [sys.executable, "-m", "worldtracing.data", "render", "--out", str(tmp_path), "--count", "9999"]
+    rendering = subprocess.Popen([*command, "--size", "32", "--workers", "2"], stdout=subprocess.DEVNULL)
+    try:
+        children = []
+        deadline = time.monotonic() + 60
+        while len(children) < 3 and time.monotonic() < deadline:  # two workers and multiprocessing's own helper
+            time.sleep(0.2)
+            children = _children(rendering.pid)
+        assert len(children) == 3
+    finally:
+        rendering.kill()
+        rendering.wait()
+    deadline = time.monotonic() + 30
+    while any(map(_runs, children)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not any(map(_runs, children))
+
+
+def _children(pid):
+    lines = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    return [int(child) for child, parent in map(str.split, lines.splitlines()) if int(parent) == pid]
+
+
+def _runs(pid):
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+    return bool(state) and not state.startswith("Z")
