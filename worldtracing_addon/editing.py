@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import bpy
 import numpy as np
 from mathutils import Vector
 
 from ..backend.worldtracing.editing.base import Box, Click, Prompt, SegmenterInfo, Stroke
+from ..backend.worldtracing.editing.detectors import DetectorInfo
 from .core.rigs import RigRange
-from .scene import arranging, commanding, coverage, ground, joining, lifting, rigs, segmentation, view_settings
+from .scene import (
+    arranging,
+    commanding,
+    coverage,
+    describing,
+    ground,
+    joining,
+    lifting,
+    rigs,
+    segmentation,
+    view_settings,
+)
 from .scene.objects import lifted_objects
 from .scene.rigs import RigOptions
+from .scene.world_data import read_world
 from .scene.worlds import WorldObjects
 
 __all__ = [
@@ -23,6 +36,8 @@ __all__ = [
     "Stroke",
     "add_rig",
     "align_ground",
+    "command_search",
+    "detectors",
     "find_objects",
     "insert_object",
     "lift_object",
@@ -50,7 +65,7 @@ def find_objects(world: WorldObjects) -> list[str]:
     Raises:
         WorldTracingError: WT-SCENE-EMPTY.
     """
-    return list(commanding.names_to_lift(world, {}))
+    return list(commanding.names_to_lift(world, read_world(world), {}))
 
 
 def lift_object(
@@ -110,6 +125,14 @@ def use_segmenter(scene: bpy.types.Scene, name: str) -> None:
     segmentation.choose_segmenter(scene, name)
 
 
+def detectors() -> list[tuple[DetectorInfo, str]]:
+    """What each text-prompted detector says of itself, license included, and why it cannot be used; "" where it can.
+
+    Commands find objects by description with the first that can be used.
+    """
+    return list(describing.known_detectors())
+
+
 def put_back(world: WorldObjects, item: bpy.types.Object) -> None:
     """Give a lifted object's points back to the layers; a copy of one is only removed."""
     lifting.put_back(world, item)
@@ -161,6 +184,17 @@ def run_command(world: WorldObjects, text: str) -> str:
         WorldTracingError: WT-SCENE-COMMAND and WT-SCENE-NAME, which say what would be understood, and those of lifting.
     """
     return commanding.run(world, text)
+
+
+def command_search(world: WorldObjects, text: str) -> Callable[[], None] | None:
+    """What `run_command` would look for in the photo with a detector, as a function for a thread; None for nothing.
+
+    Once it has run, `run_command` does not wait for it; a line about two objects can need a second one then.
+
+    Raises:
+        WorldTracingError: as `run_command`.
+    """
+    return commanding.search(world, text)
 
 
 def suggested_range(world: WorldObjects) -> RigRange:

@@ -124,3 +124,36 @@ def test_no_line_crashes_the_parser(text, names):
 def test_lengths_are_read_as_written(name, length):
     command = read(f"move {name} right {length:.3f} m")
     assert command.names == (name,) and command.offset[0] == pytest.approx(length)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "command"),
+    [
+        ("remove the teapot", ["teapot"], Command("remove", ("found 1",))),
+        ("remove the red mug on the left, please", ["red mug on the left"], Command("remove", ("found 1",))),
+        ("move the teapot left 1 m", ["teapot"], Command("move", ("found 1",), (-1, 0, 0))),
+        ("scale the teapot by 2", ["teapot"], Command("scale", ("found 1",), factor=2)),
+        ("replace the teapot with the fork", ["teapot", "fork"], Command("replace", ("found 1",), other="found 2")),
+        ('hide "Salt and Pepper"', ["salt and pepper"], Command("hide", ("found 1",))),
+        ("remove blue", [], Command("remove", ("blue vase",))),
+        ("remove the mug", [], Command("remove", ("mug",))),
+    ],
+)
+def test_words_that_are_no_name_may_describe_an_object(text, asked, command):
+    words = []
+
+    def describe(phrase):
+        words.append(phrase)
+        return f"found {len(words)}"
+
+    assert read(text, describe=describe) == command
+    assert words == asked
+
+
+@pytest.mark.parametrize("text", ["show the teapot", "put back the teapot", "remove it", "remove", "remove 99"])
+def test_what_describes_nothing_is_not_looked_for(text):
+    def describe(phrase):
+        raise AssertionError(phrase)
+
+    with pytest.raises(WorldTracingError):
+        read(text, describe=describe)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...backend.worldtracing.errors import WorldTracingError
@@ -25,6 +25,9 @@ EXAMPLES = {
     "replace": "replace the lamp with the vase",
 }
 """One command for each verb."""
+
+LIFTED_ONLY = ("show", "put back")
+"""Verbs that say nothing of an object that is in its place still."""
 
 _VERBS = {
     "select": "select", "pick": "select", "hide": "hide", "show": "show", "unhide": "show", "reveal": "show",
@@ -50,6 +53,8 @@ _ARTICLES = {"the", "a", "an", "my", "this", "that"}
 _FILLERS = {"by", "to", "and", "then", "please", "times", "x", "of", "me", "from", "the", "it"}
 _ALL = {"all", "everything"}
 _SELECTED = {"it", "selected", "selection", "them"}
+
+_PHRASE_ENDS = {"with", "for", "by", "to", "please"}
 
 _TOKEN = re.compile(r""""[^"]*"|'[^']*'|[+-]?\d+(?:[.,]\d+)?|[+-]?[.,]\d+|°|%|/|[^\W\d_]+|[^\s\w]|[\w]""")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)")
@@ -79,13 +84,24 @@ class Command:
     other: str = ""
 
 
-def parse(text: str, names: Sequence[str], selected: Sequence[str] = (), others: Sequence[str] = ()) -> Command:
+Describe = Callable[[str], str]
+"""Gives the name of the object that words describe, or raises WT-SCENE-NAME."""
+
+
+def parse(
+    text: str,
+    names: Sequence[str],
+    selected: Sequence[str] = (),
+    others: Sequence[str] = (),
+    describe: Describe | None = None,
+) -> Command:
     """The command of a line.
 
     Args:
         names: of the objects that commands can speak of.
         selected: those that "it" means.
         others: names of further objects in the scene, which may take an object's place.
+        describe: asked about words that are no name, where the object need not have been lifted yet.
 
     Raises:
         WorldTracingError: WT-SCENE-COMMAND for a line that is not understood, WT-SCENE-NAME for an object that is not
@@ -97,8 +113,8 @@ def parse(text: str, names: Sequence[str], selected: Sequence[str] = (), others:
         words = words[1:]
     verb, rest = _verb(words)
     if verb == "replace":
-        return _replace(rest, names, selected, others)
-    found, rest = _objects(rest, names, selected, verb)
+        return _replace(rest, names, selected, others, describe)
+    found, rest = _objects(rest, names, selected, verb, describe)
     command = {"move": _move, "duplicate": _move, "rotate": _rotate, "scale": _scale}.get(verb, _plain)
     return command(verb, found, rest)
 
@@ -116,12 +132,18 @@ def _verb(words: list[str]) -> tuple[str, list[str]]:
     raise _not_understood(f"{words[0]!r} is no command" if words else "The command is empty", usage())
 
 
-def _replace(words: list[str], names: Sequence[str], selected: Sequence[str], others: Sequence[str]) -> Command:
+def _replace(
+    words: list[str],
+    names: Sequence[str],
+    selected: Sequence[str],
+    others: Sequence[str],
+    describe: Describe | None,
+) -> Command:
     if not {"with", "by", "for"} & set(words):
         raise _not_understood("It does not say what to replace it with", EXAMPLES["replace"])
     at = next(index for index, word in enumerate(words) if word in ("with", "by", "for"))
-    found, left = _objects(words[:at], names, selected, "replace")
-    other, more = _objects(words[at + 1 :], [*names, *others], (), "replace")
+    found, left = _objects(words[:at], names, selected, "replace", describe)
+    other, more = _objects(words[at + 1 :], [*names, *others], (), "replace", describe)
     _no_more([*left, *more], "replace")
     if len(found) > 1 or len(other) > 1 or found == other:
         raise _not_understood("One object takes the place of one other", EXAMPLES["replace"])
@@ -129,7 +151,7 @@ def _replace(words: list[str], names: Sequence[str], selected: Sequence[str], ot
 
 
 def _objects(
-    words: list[str], names: Sequence[str], selected: Sequence[str], verb: str
+    words: list[str], names: Sequence[str], selected: Sequence[str], verb: str, describe: Describe | None
 ) -> tuple[tuple[str, ...], list[str]]:
     """The objects that the beginning of `words` names, and the words after it."""
     called = {name: [word.casefold() for word in _TOKEN.findall(name)] for name in names}
@@ -151,9 +173,25 @@ def _objects(
     if words[0] in _SELECTED and selected:
         return tuple(selected), words[1:]
     similar = [name for name, its in called.items() if words[0] in its]
+    phrase = _phrase(words, verb)
+    if describe is not None and phrase and not any(set(phrase) <= set(called[name]) for name in similar):
+        return (describe(" ".join(phrase)),), words[len(phrase) :]
     if len(similar) == 1:
         return (similar[0],), words[1:]
-    raise _no_name(words[0], similar, names)
+    if similar:
+        raise WorldTracingError(
+            "WT-SCENE-NAME", f"{words[0]!r} can be {_listed(similar)}.", "Write the whole name, in quotes if need be."
+        )
+    raise no_name(words[0], names)
+
+
+def _phrase(words: list[str], verb: str) -> list[str]:
+    """The words at the beginning that may describe an object, e.g. "mug on the left"."""
+    if verb in LIFTED_ONLY or words[0] in _SELECTED | _ALL:
+        return []
+    ends = _PHRASE_ENDS | set(_DIRECTIONS) | set(_TURNS) if verb in ("move", "rotate", "duplicate") else _PHRASE_ENDS
+    ended = (k for k, word in enumerate(words) if word in ends or not word.replace(" ", "").isalpha())
+    return words[: next(ended, len(words))]
 
 
 def _move(verb: str, names: tuple[str, ...], words: list[str]) -> Command:
@@ -237,13 +275,10 @@ def _not_understood(why: str, example: str) -> WorldTracingError:
     return WorldTracingError("WT-SCENE-COMMAND", f"{why}.", f"Write for instance: {example}.")
 
 
-def _no_name(word: str, similar: Sequence[str], names: Sequence[str]) -> WorldTracingError:
-    if similar:
-        return WorldTracingError(
-            "WT-SCENE-NAME", f"{word!r} can be {_listed(similar)}.", "Write the whole name, in quotes if need be."
-        )
+def no_name(words: str, names: Sequence[str], hint: str = "") -> WorldTracingError:
+    """There is no such object; `hint` says what else would find it."""
     known = f"Write one of {_listed(names)}." if names else "Lift an object first."
-    return WorldTracingError("WT-SCENE-NAME", f"There is no object called {word!r}.", known)
+    return WorldTracingError("WT-SCENE-NAME", f"There is no object called {words!r}.", f"{known} {hint}".strip())
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

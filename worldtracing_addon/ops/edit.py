@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
+from ..handoff import in_background
 from ..scene.objects import edited_objects
 from ..scene.segmentation import known_segmenters
-from ..scene.worlds import WorldObjects, worlds
+from ..scene.worlds import WorldObjects, active_world, worlds
 from .world import WorldOperator
 
 
@@ -130,6 +133,31 @@ class WT_OT_run_command(WorldOperator, bpy.types.Operator):
 
     text: bpy.props.StringProperty(name="Command", description="Empty: the line in the panel")
 
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        self.text = self.text or context.window_manager.world_tracing_edit.command
+        self._timer = None
+        return self._search(context)
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC":
+            self.cancel(context)
+            return {"CANCELLED"}
+        if event.type != "TIMER" or not self._looking.done():
+            return {"PASS_THROUGH"}
+        error = self._looking.exception()
+        if error is None:
+            return self._search(context)
+        self.cancel(context)
+        context.window_manager.world_tracing_edit.answer = str(error)
+        self.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Also called by Blender, when it ends the operator to load a file or to quit. The thread ends by itself."""
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            context.window_manager.world_tracing_edit.answer = ""
+
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         edit = context.window_manager.world_tracing_edit
         try:
@@ -137,6 +165,22 @@ class WT_OT_run_command(WorldOperator, bpy.types.Operator):
         except WorldTracingError as error:
             edit.answer = f"{error.message} {error.fix}"
             raise
+
+    def _search(self, context: bpy.types.Context) -> set[str]:
+        """Have what the line describes looked for in a thread, which takes seconds; if nothing is to be, do it."""
+        work = None
+        if (world := active_world(context)) is not None:
+            with suppress(WorldTracingError):  # doing it will say so
+                work = api.command_search(world, self.text)
+        if work is None:
+            self.cancel(context)
+            return self.execute(context)
+        self._looking = in_background(work)
+        if self._timer is None:
+            self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
+            context.window_manager.modal_handler_add(self)
+            context.window_manager.world_tracing_edit.answer = "Looking for it in the photo. ESC: cancel"
+        return {"RUNNING_MODAL"}
 
 
 _segmenter_items: list[tuple[str, str, str]] = []  # Blender does not keep the strings of dynamic enums alive

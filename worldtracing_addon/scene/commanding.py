@@ -8,22 +8,21 @@ from functools import partial
 import bpy
 import numpy as np
 
-from ..core.commands import Command, parse
-from . import arranging, lifting
+from ..core.commands import Command, Describe, no_name, parse
+from . import arranging, describing, lifting
 from .attributes import read_attribute, write_attribute
 from .objects import REMOVED, edited_objects
 from .points import COLOR
 from .segmentation import segmentation_of
 from .transaction import Transaction
-from .world_data import read_world
+from .world_data import WorldData, read_world
 from .worlds import WorldObjects
 
 LIFTING_VERBS = {"lift", "remove", "move", "rotate", "scale", "replace", "select", "duplicate", "hide"}
 
 
-def names_to_lift(objects: WorldObjects, edited: dict[str, bpy.types.Object]) -> dict[str, np.ndarray]:
+def names_to_lift(objects: WorldObjects, data: WorldData, edited: dict[str, bpy.types.Object]) -> dict[str, np.ndarray]:
     """Masks of the segmented objects that are not lifted yet, by name."""
-    data = read_world(objects)
     segmentation = segmentation_of(objects, data)
     taken = (data.owner > 0).any(0)
     masks = {}
@@ -37,19 +36,27 @@ def names_to_lift(objects: WorldObjects, edited: dict[str, bpy.types.Object]) ->
 def run(objects: WorldObjects, text: str) -> str:
     """Do what a line says, and return a sentence about it.
 
-    Objects go by their names in the outliner, and those not lifted yet by their names in the segmentation, where one
-    was computed; these are lifted first.
+    Objects go by their names in the outliner, and those not lifted yet by their names in the segmentation, or by what
+    describes them where a detector is installed; these are lifted first.
 
     What fails midway leaves all objects as they were.
 
     Raises:
-        WorldTracingError: WT-SCENE-COMMAND, WT-SCENE-NAME, and those of lifting.
+        WorldTracingError: WT-SCENE-COMMAND, WT-SCENE-NAME, those of lifting and of detectors.
     """
+    data = read_world(objects)
     edited = {item.name: item for item in edited_objects(objects)}
-    selected = [name for name, item in edited.items() if item.select_get()]
-    found = names_to_lift(objects, edited)
-    others = [item.name for item in objects.scene.objects if _can_stand_in(objects, item) and item.name not in edited]
-    command = parse(text, [*edited, *found], selected, others)
+    found = names_to_lift(objects, data, edited)
+
+    def describe(words: str) -> str:
+        mask = describing.described(objects, data, words)
+        if mask is None:
+            raise no_name(words, [*edited, *found], describing.hint())
+        name = words.capitalize()
+        found[name] = mask
+        return name
+
+    command = _parsed(objects, text, edited, found, describe)
     with Transaction() as transaction:
         if not set(command.names) <= set(edited):
             _remember_colors(transaction, objects)
@@ -63,6 +70,40 @@ def run(objects: WorldObjects, text: str) -> str:
                 items.append(item)
         done = _ACTIONS[command.verb](objects, items, command)
     return done or f"{command.verb.capitalize()}: {', '.join(command.names)}"
+
+
+def search(objects: WorldObjects, text: str) -> Callable[[], None] | None:
+    """What has to be looked for before `run` can do a line at once: work for a thread; None where nothing has.
+
+    A line about two objects can need a second search after the first.
+
+    Raises:
+        WorldTracingError: as `run`.
+    """
+    data = read_world(objects)
+    edited = {item.name: item for item in edited_objects(objects)}
+    works: list[Callable[[], None]] = []
+
+    def describe(words: str) -> str:
+        work = describing.search(objects, data, words)
+        if work is not None:
+            works.append(work)
+        return words
+
+    _parsed(objects, text, edited, names_to_lift(objects, data, edited), describe)
+    return works[0] if works else None
+
+
+def _parsed(
+    objects: WorldObjects,
+    text: str,
+    edited: dict[str, bpy.types.Object],
+    found: dict[str, np.ndarray],
+    describe: Describe,
+) -> Command:
+    selected = [name for name, item in edited.items() if item.select_get()]
+    others = [item.name for item in objects.scene.objects if _can_stand_in(objects, item) and item.name not in edited]
+    return parse(text, [*edited, *found], selected, others, describe)
 
 
 def _remember(transaction: Transaction, objects: WorldObjects, edited: dict[str, bpy.types.Object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..scene.describing import detector_in_use
 from ..scene.segmentation import BUILT_IN, known_segmenters
 from ..scene.worlds import active_world
 from .common import SidebarPanel, draw_text, split
@@ -41,6 +42,10 @@ class WT_PT_edit(SidebarPanel, bpy.types.Panel):
         row.prop(edit, "command", text="", icon="CONSOLE")
         row.operator("wt.run_command", text="", icon="PLAY").text = ""
         draw_text(layout, context, edit.answer)
+        detector = detector_in_use()
+        if detector is not None:
+            said = f"Objects are found by description with {detector.label}. License: {detector.licence}"
+            draw_text(layout, context, said, icon="INFO")
 
 
 def _draw_segmenter(layout: bpy.types.UILayout, context: bpy.types.Context, edit: bpy.types.PropertyGroup) -> None:
