@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from .errors import WorldTracingError
+from .model.config import MAX_STEPS, check_steps
 from .model.wt_dit import flow_velocity
 from .progress import OnProgress, silent
 
 if TYPE_CHECKING:
     from .model.tokens import Conditioning
     from .model.wt_dit import WTDiT
-
-MAX_STEPS = 20  # beyond it t falls below 0.05, where the velocity is clamped and the last steps no longer reach x0
 
 ORDER_SLACK = 0.01  # of the depth: layers nearer than this are one surface twice, in either order
 
@@ -109,16 +108,6 @@ def time_grid(steps: int) -> Tensor:
     """Noise levels (steps + 1,) float32 from 1 (noise) to 0."""
     check_steps(steps)
     return torch.linspace(1, 0, steps + 1)
-
-
-def check_steps(steps: int) -> None:
-    """Raises WT-MODEL-STEPS unless 1 <= steps <= 20."""
-    if not 1 <= steps <= MAX_STEPS:
-        raise WorldTracingError(
-            "WT-MODEL-STEPS",
-            f"{steps} sampler steps are not possible.",
-            f"Choose 1 to {MAX_STEPS} steps.",
-        )
 
 
 def initial_noise(

@@ -29,7 +29,8 @@ def read_seeds(value: Any, first: int) -> tuple[int, ...]:
         WorldTracingError: WT-MODEL-SEEDS.
     """
     listed = isinstance(value, list | tuple)
-    seeds = tuple(value) if listed else tuple((first + k) % SEED_RANGE for k in range(value))
+    count = value if _is_seed(value) else 0
+    seeds = tuple(value) if listed else tuple((first + k) % SEED_RANGE for k in range(min(count, MAX_SEEDS + 1)))
     if not 1 <= len(seeds) <= MAX_SEEDS or len(set(seeds)) < len(seeds) or not all(map(_is_seed, seeds)):
         raise WorldTracingError(
             "WT-MODEL-SEEDS",

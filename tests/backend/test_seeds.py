@@ -73,7 +73,7 @@ def test_an_engine_without_noise_gets_its_options_as_they_are(photo):
     assert engine.options.extra == {"seeds": 4, "model": "a/b"}
 
 
-@pytest.mark.parametrize("value", [0, 17, [1, 1], [-1], [2**32], [True]])
+@pytest.mark.parametrize("value", [0, 17, 10**15, -3, 2.0, "4", True, {}, [1, 1], [-1], [2**32], [True]])
 def test_impossible_seeds(value):
     with pytest.raises(WorldTracingError) as caught:
         read_seeds(value, 42)

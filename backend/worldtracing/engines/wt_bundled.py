@@ -9,6 +9,7 @@ import numpy as np
 from ..camera import Camera
 from ..errors import WorldTracingError
 from ..layers import drop_collapsed, sort_layers
+from ..model.config import check_steps
 from ..preprocess import Window, crop_to, foreground_window
 from ..progress import OnProgress
 from ..regions import dilate
@@ -45,20 +46,23 @@ class BundledEngine:
     ) -> LayeredWorld:
         """See `Engine.trace`; the world shows the whole photo, resampled to `options.resolution`.
 
-        `extra["steps"]` is the number of sampler steps, the model's own by default.
+        `extra["steps"]` is the number of sampler steps, 1 to 20, the model's own by default.
 
         Raises:
-            WorldTracingError: WT-IMG-EMPTY-MASK, WT-MODEL-BUNDLED.
+            WorldTracingError: WT-IMG-EMPTY-MASK, WT-MODEL-BUNDLED, WT-MODEL-STEPS.
         """
         if not mask.any():
             raise WorldTracingError(
                 "WT-IMG-EMPTY-MASK", "There is no foreground to trace.", "Give a mask that marks the object."
             )
+        steps = options.extra.get("steps")
+        if steps is not None:
+            check_steps(steps)
         on_progress("Loading the model", 0, 1)
         if self._network is None:
             self._network = NumpyWTDiT.load(self._path)
         network, config = self._network, self._network.config
-        steps = int(options.extra.get("steps", config["steps"]))
+        steps = config["steps"] if steps is None else steps
         window, width, height = _network_window(mask, options.mode, config["image_size"], network.patch)
         seen = crop_to(mask, window)
         matte = resize_area(seen.astype(np.float32), width, height)

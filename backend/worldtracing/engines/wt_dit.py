@@ -14,6 +14,7 @@ import numpy as np
 
 from ..camera import Camera
 from ..errors import WorldTracingError
+from ..model.config import check_steps
 from ..preprocess import NetworkInput, clip_input, object_input, scene_input
 from ..progress import OnProgress
 from ..seeds import seed_file
@@ -165,8 +166,6 @@ class WTDiTEngine:
 def _weights(wish: WTDiTOptions, mode: str) -> tuple[Path, WeightsHeader]:
     """The weights to trace with, after checking that a trace can begin at all."""
     check_packages()
-    from ..sampling import check_steps
-
     if wish.steps is not None:
         check_steps(wish.steps)
     return find_weights(wish.model, mode)

@@ -10,6 +10,8 @@ from ..errors import WorldTracingError
 
 XYZ_NORMS = ("zscore", "median_log", "median_log_global", "log_zscore", "disp_zscore", "depth_contraction", "log_depth")
 
+MAX_STEPS = 20  # beyond it t falls below 0.05, where the velocity is clamped and the last steps no longer reach x0
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -260,3 +262,13 @@ def model_config(name: str) -> ModelConfig:
             "WT-MODEL-UNKNOWN", f"There is no model called '{name}'.", f"Choose one of: {', '.join(MODELS)}."
         )
     return MODELS[name]
+
+
+def check_steps(steps: int) -> None:
+    """Raises WT-MODEL-STEPS unless 1 <= steps <= 20."""
+    if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= MAX_STEPS:
+        raise WorldTracingError(
+            "WT-MODEL-STEPS",
+            f"{steps!r} sampler steps are not possible.",
+            f"Choose 1 to {MAX_STEPS} steps.",
+        )

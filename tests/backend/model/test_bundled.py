@@ -6,9 +6,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from worldtracing.camera import Camera  # noqa: E402
-from worldtracing.engines.wt_bundled import WEIGHTS  # noqa: E402
+from worldtracing.engines.base import TraceOptions  # noqa: E402
+from worldtracing.engines.wt_bundled import WEIGHTS, BundledEngine  # noqa: E402
 from worldtracing.engines.wt_numpy import NumpyWTDiT, view_of  # noqa: E402
+from worldtracing.errors import WorldTracingError  # noqa: E402
 from worldtracing.model.viewing import camera_rays  # noqa: E402
+from worldtracing.progress import silent  # noqa: E402
 from worldtracing.training.source import to_renders  # noqa: E402
 from worldtracing.training.targets import make_targets  # noqa: E402
 from worldtracing.training.validation import predict, relative_errors  # noqa: E402
@@ -50,6 +53,14 @@ def test_numpy_computes_what_torch_does(model):
         theirs = model.predict(torch.from_numpy(noise)[None, None], torch.tensor(0.5), conditioning)
     for mine, its in ((ours[0], theirs.x0[0, 0]), (ours[1], theirs.validity[0])):
         np.testing.assert_allclose(mine, its.numpy(), rtol=1e-4, atol=1e-4 * its.abs().max().item())
+
+
+@pytest.mark.parametrize("steps", [0, -3, 21, 1.5, "4", True])
+def test_steps_that_are_not_possible(steps):
+    picture = np.zeros((40, 60, 3), np.uint8)
+    options = TraceOptions(extra={"steps": steps})
+    with pytest.raises(WorldTracingError, match="WT-MODEL-STEPS"):
+        BundledEngine().trace(picture, picture[..., 0] == 0, Camera.from_fov(60, 40, 50), options, silent)
 
 
 def test_it_has_learned_depth_and_hidden_layers(model):
