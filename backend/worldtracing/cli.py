@@ -117,6 +117,8 @@ def _trace(options: argparse.Namespace) -> int:
     except WorldTracingError as error:
         options.usage_error(str(error))
     engine = create_engine(options.engine)
+    if ignored := engine_commands.ignored_options(options, engine.info):
+        options.usage_error(f"the engine {options.engine} does not use {', '.join(ignored)}")
     results = [_trace_one(request, engine, target, options) for request, target in zip(requests, targets, strict=True)]
     return OK if all(results) else FAILED
 

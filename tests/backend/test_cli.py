@@ -107,6 +107,10 @@ def test_the_options_are_handed_on(photo, tmp_path, monkeypatch):
         ["trace", "a.png", "--intrinsics", "1,1,1"],
         ["trace", "a.png", "--engine", "magic"],
         ["trace", "a.png", "--resolution", "8"],
+        ["trace", "a.png", "--model", "r75b"],
+        ["trace", "a.png", "--device", "cuda"],
+        ["trace", "a.png", "--engine", "silhouette", "--steps", "3"],
+        ["trace", "a.png", "--engine", "silhouette", "--seeds", "3"],
         ["serve"],
     ],
 )

@@ -12,12 +12,15 @@ from typing import Any
 from ..progress import silent
 from ..terminal import ProgressBar
 from ..weights.catalogue import RELEASED
+from .base import EngineInfo
 from .wt_dit_options import PRECISIONS
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments for `model_extra`."""
-    group = parser.add_argument_group("engine wt-dit")
+    group = parser.add_argument_group(
+        "engines with a model", "seeds and steps also for wt-bundled, the others for wt-dit"
+    )
     group.add_argument(
         "--model", help=f"{', '.join(RELEASED)}, or a converted file (default: the first one that is there)"
     )
@@ -42,6 +45,16 @@ def model_extra(options: argparse.Namespace, target: Path | None = None) -> dict
     if target is not None and "seeds" in extra:
         extra["keep_seeds"] = str(target)
     return extra
+
+
+def ignored_options(options: argparse.Namespace, info: EngineInfo) -> list[str]:
+    """The model's arguments that were given although the engine does not use them, as `--name`."""
+    used = {
+        *info.options,
+        *(["device"] if "precision" in info.options else []),
+        *(["seeds"] if info.draws_noise else []),
+    }
+    return [f"--{name}" for name in model_extra(options) if name not in used]
 
 
 def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
