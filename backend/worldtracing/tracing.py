@@ -33,7 +33,8 @@ class TraceRequest:
         resolution: longest side of the traced picture in pixels, 32 to 4096.
         mask: file of a mask, bright on what is kept. In scene mode it also reaches the engine as
             `extra["foreground"]`, (H, W) bool, for engines that set it apart from the rest. An alpha channel with
-            soft edges reaches it as `extra["alpha"]`, (H, W) uint8.
+            soft edges reaches it as `extra["alpha"]`, (H, W) uint8, without the specks and pin holes that the mask
+            has lost.
         fov_degrees: horizontal field of view.
         intrinsics: fx, fy, cx, cy in pixels of the photo file (turned upright), pixel centres at +0.5.
         extra: the engine's own options.
@@ -82,8 +83,8 @@ def trace_photo(request: TraceRequest, engine: Engine, on_progress: OnProgress =
         on_progress: called before each step; whatever it raises stops the trace.
 
     Raises:
-        WorldTracingError: WT-MODEL-OPTION, WT-MEM-TRACE, those of load_photo, load_mask, find_foreground and Camera,
-            and the engine's own.
+        WorldTracingError: WT-MODEL-OPTION, WT-MODEL-NO-POINTS, WT-MEM-TRACE, those of load_photo, load_mask,
+            find_foreground and Camera, and the engine's own.
     """
     check_request(request)
     if request.mode not in engine.info.modes:
@@ -113,12 +114,14 @@ def _trace(request: TraceRequest, engine: Engine, on_progress: OnProgress) -> La
     if request.mode == "scene" and given is not None and not given.all():
         extra["foreground"] = given
     if matte.method == "alpha" and not np.isin(photo.alpha, (0, 255)).all():
-        extra["alpha"] = photo.alpha
+        extra["alpha"] = np.where((photo.alpha > 127) == matte.mask, photo.alpha, np.uint8(255) * matte.mask)
     facts = _metadata(request, engine, photo, matte, camera)
 
     def trace(seed: int, on_progress: OnProgress) -> LayeredWorld:
         options = TraceOptions(request.mode, seed, request.resolution, extra)
         world = engine.trace(photo.rgb, matte.mask, camera, options, on_progress)
+        if not world.valid.any():
+            raise _no_points(request, world)
         return replace(world, metadata={**facts, "seed": seed, **in_file_pixels(world.metadata, photo)})
 
     if not engine.info.draws_noise or "seeds" in engine.info.options:
@@ -188,6 +191,14 @@ def _is_choice(name: str, value: object) -> bool:
 
 def _name(request: TraceRequest) -> str:
     return request.name or Path(request.image).name
+
+
+def _no_points(request: TraceRequest, world: LayeredWorld) -> WorldTracingError:
+    return WorldTracingError(
+        "WT-MODEL-NO-POINTS",
+        f"The trace of {_name(request)} at {world.width} x {world.height} pixels has no point.",
+        "Give a mask that marks more of the photo, or raise the resolution.",
+    )
 
 
 def _bad_option(message: str, fix: str) -> WorldTracingError:

@@ -156,3 +156,33 @@ def test_a_mode_that_the_engine_lacks_is_refused_with_those_it_has(photo):
 def test_running_out_of_memory_is_said_in_a_sentence(photo):
     with pytest.raises(WorldTracingError, match="WT-MEM-TRACE"):
         trace_photo(TraceRequest(photo), HungryEngine())
+
+
+@pytest.mark.parametrize("engine", ["wt-bundled", "silhouette"])
+def test_a_world_without_a_point_is_an_error(tmp_path, engine):
+    """A hair of one pixel, which is lost at the size that is traced."""
+    pixels = np.zeros((400, 600, 4), np.uint8)
+    pixels[200] = (200, 120, 40, 255)
+    Image.fromarray(pixels).save(tmp_path / "hair.png")
+    with pytest.raises(WorldTracingError) as caught:
+        trace_photo(
+            TraceRequest(tmp_path / "hair.png", engine=engine, mode="scene", resolution=64), create_engine(engine)
+        )
+    assert caught.value.code == "WT-MODEL-NO-POINTS"
+    assert "64 x 43" in caught.value.message
+
+
+def test_specks_and_pin_holes_are_gone_from_soft_alpha_too(tmp_path):
+    """Else a speck in a corner would make an engine that crops around the object see the whole photo."""
+    pixels = np.full((200, 300, 4), (200, 120, 40, 0), np.uint8)
+    pixels[60:140, 100:200, 3] = 255
+    pixels[59, 100:200, 3], pixels[140, 100:200, 3] = 200, 60
+    pixels[100, 150, 3], pixels[2, 2, 3] = 0, 250
+    Image.fromarray(pixels).save(tmp_path / "soft.png")
+    spy = SpyEngine()
+    trace_photo(TraceRequest(tmp_path / "soft.png"), spy)
+    alpha = spy.options.extra["alpha"]
+    assert alpha.dtype == np.uint8
+    assert np.array_equal(alpha > 127, spy.mask)
+    assert alpha[2, 2] == 0 and alpha[100, 150] == 255
+    assert (alpha[59, 100:200] == 200).all() and (alpha[140, 100:200] == 60).all()
