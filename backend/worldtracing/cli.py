@@ -22,6 +22,7 @@ from .tracing import TraceRequest, check_request, trace_photo
 from .training import commands as training
 from .version import __version__
 from .weights import commands as weights
+from .worker.remote import commands as remote
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -218,7 +219,7 @@ def _unexpected(cause: Exception) -> WorldTracingError:
     )
 
 
-# engines, doctor, serve, parity ----------------------------------------------------------------------------------
+# engines, doctor, parity -----------------------------------------------------------------------------------------
 
 
 def _add_json_argument(parser: argparse.ArgumentParser) -> None:
@@ -257,16 +258,6 @@ def _doctor(options: argparse.Namespace) -> int:
     return OK if all(check.ok for check in checks if check.required) else FAILED
 
 
-def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stdio", action="store_true", required=True, help="JSON lines over stdin and stdout")
-
-
-def _serve(options: argparse.Namespace) -> int:
-    from .worker.serve import serve_stdio
-
-    return serve_stdio()
-
-
 def _add_parity_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a recorded case, or a folder of them")
 
@@ -292,5 +283,10 @@ COMMANDS = {
     "weights": Command("Download, convert and check released model weights.", weights.add_arguments, weights.run),
     "train": Command("Train the bundled model, or continue its training.", training.add_arguments, training.run),
     "evaluate": Command("Judge an engine on a folder of meshes.", evaluation.add_arguments, evaluation.run),
-    "serve": Command("Serve the Blender add-on or another program.", _add_serve_arguments, _serve),
+    "serve": Command(
+        "Serve the Blender add-on or another program, also on another computer.",
+        remote.add_serve_arguments,
+        remote.run_serve,
+    ),
+    "bridge": Command("Stand in for the worker of another computer.", remote.add_bridge_arguments, remote.run_bridge),
 }
