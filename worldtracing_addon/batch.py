@@ -17,8 +17,8 @@ from .core.settings import TraceSettings
 from .scene.photo import load_image
 from .scene.visibility import set_shown
 from .scene.worlds import WorldObjects
-from .trace import Trace, defect, is_tracing
-from .work import Work
+from .trace import Trace, is_tracing
+from .work import Work, defect
 
 PICTURES = {".bmp", ".exr", ".hdr", ".jpeg", ".jpg", ".png", ".tga", ".tif", ".tiff", ".webp"}
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,12 +28,13 @@ from .core.generators import MeshSettings, known_generators
 from .core.jobs import WORKER_GONE, JobState
 from .core.settings import WorkerSettings
 from .handoff import in_background
+from .mesh_properties import declare_options
 from .scene.meshes import build_mesh, read_points
 from .scene.objects import lifted_objects
 from .scene.textured_material import TRANSPARENT
 from .scene.worlds import ITEM, WorldObjects
 from .trace import is_tracing
-from .work import Work, obstacle
+from .work import Work, defect, obstacle
 
 ONE_OBJECT = ("WT-MESH-EMPTY", "WT-MESH-THIN", "WT-MESH-HIDDEN", "WT-MESH-FAILED", "WT-MESH-RESULT", "WT-MEM-MESH",
               "WT-SCENE-", "WT-WORKER-FAILED", "WT-WORKER-DIED")  # fmt: skip
@@ -103,7 +104,7 @@ class MeshWork(Work):
             inner = JobState(status="failed", error=error)
         except Exception as error:  # a defect must neither freeze the panel nor hide
             traceback.print_exc()
-            inner = JobState(status="failed", error=_defect(error))
+            inner = JobState(status="failed", error=defect(error, "mesh"))
         if inner.finished:
             self._end_one(inner)
         else:
@@ -202,8 +203,11 @@ class MeshWork(Work):
 class GeneratorCheck(Work):
     """A look at the health of the worker's generators; done when `session.worker_generators` tells of it."""
 
-    def __init__(self, worker_settings: WorkerSettings) -> None:
+    def __init__(self, worker_settings: WorkerSettings, options: Mapping[str, Mapping]) -> None:
         """
+        Args:
+            options: by generator, its own to check it with.
+
         Raises:
             WorldTracingError: WT-WORKER-BUSY, WT-WORKER-NO-PYTHON.
         """
@@ -211,6 +215,7 @@ class GeneratorCheck(Work):
             raise busy()
         self._worker = session.get_worker(worker_settings, preferences.worker_log())
         self._worker.busy, self._worker.generators, self._sent = True, None, False
+        self._options = options
         self.state = JobState(stage="Looking for mesh generators")
 
     def __del__(self) -> None:
@@ -224,9 +229,10 @@ class GeneratorCheck(Work):
                 self._finish(jobs.fold(self.state, "", message, time.monotonic()))
         if self._worker.hello is not None and not self._sent:
             self._sent = True
-            self._worker.send(protocol.generators_request("generators"))
+            self._worker.send(protocol.generators_request("generators", self._options))
         if self._worker.generators is not None:
             self._finish(JobState(status="done"))
+            declare_options()
         return self.state
 
     def cancel(self) -> None:
@@ -261,11 +267,3 @@ def _new_folder() -> Path:
         return Path(tempfile.mkdtemp(prefix="mesh-", dir=parent))
     except OSError as error:
         raise write_error(parent, error) from error
-
-
-def _defect(error: Exception) -> WorldTracingError:
-    return WorldTracingError(
-        "WT-SCENE-FAILED",
-        f"The mesh could not be finished ({type(error).__name__}: {error}).",
-        "Make it again; if it happens again, report it with the text in Blender's system console.",
-    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 
 from ..backend.worldtracing.errors import Cancelled, WorldTracingError
-from . import mesh_export, preferences
+from . import mesh_export, mesh_properties, preferences
 from .client import session
 from .core.generators import KnownGenerator, MeshSettings, known_generators
 from .core.jobs import JobState
@@ -38,24 +39,30 @@ def mesh_generators() -> list[KnownGenerator]:
     return known_generators(session.worker_generators())
 
 
-def start_generator_check() -> GeneratorCheck:
+def start_generator_check(settings: MeshSettings | None = None) -> GeneratorCheck:
     """Ask the worker whether its generators can run, and return at once; `poll` or `wait` on the result.
 
-    Generators may start programs or ask servers at the addresses that you gave them.
+    Generators may start programs or ask servers at the addresses that you gave them, in the preferences or, for the
+    generator of `settings`, there.
 
     Raises:
         WorldTracingError: WT-WORKER-BUSY, WT-WORKER-NO-PYTHON.
     """
-    return GeneratorCheck(preferences.worker_settings())
+    options = {known.info.name: mesh_properties.machine_options(known) for known in mesh_generators()}
+    if settings is not None:
+        options[settings.generator] = {**options.get(settings.generator, {}), **settings.extra}
+    return GeneratorCheck(preferences.worker_settings(), options)
 
 
-def check_mesh_generators(*, on_progress: Callable[[JobState], None] | None = None) -> list[KnownGenerator]:
-    """Ask the worker whether its generators can run, wait, and return them all.
+def check_mesh_generators(
+    settings: MeshSettings | None = None, *, on_progress: Callable[[JobState], None] | None = None
+) -> list[KnownGenerator]:
+    """Ask the worker whether its generators can run, as `start_generator_check` does, wait, and return them all.
 
     Raises:
         WorldTracingError: WT-WORKER-BUSY and whatever ended the worker.
     """
-    _wait(start_generator_check(), on_progress)
+    _wait(start_generator_check(settings), on_progress)
     return mesh_generators()
 
 
@@ -72,7 +79,7 @@ def start_meshes(
     for item in items or ():
         if item not in lifted_objects(world):
             raise _no_source(item)
-    return MeshWork(world, items or [None], settings or MeshSettings(), preferences.worker_settings())
+    return MeshWork(world, items or [None], _complete(settings or MeshSettings()), preferences.worker_settings())
 
 
 def make_mesh(
@@ -161,6 +168,13 @@ def nothing_lifted() -> WorldTracingError:
     return WorldTracingError(
         "WT-SCENE-SELECT", "No object was lifted out of this world.", "Lift one first, or make a mesh of the world."
     )
+
+
+def _complete(settings: MeshSettings) -> MeshSettings:
+    """The settings with what the preferences say of the generator, where they say nothing else."""
+    known = next((known for known in mesh_generators() if known.info.name == settings.generator), None)
+    machine = mesh_properties.machine_options(known) if known is not None else {}
+    return replace(settings, extra={**machine, **settings.extra})
 
 
 def _wait(work: MeshWork | GeneratorCheck, on_progress: Callable[[JobState], None] | None) -> None:

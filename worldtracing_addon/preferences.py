@@ -49,6 +49,10 @@ def _look_for_models(_preferences: WT_AddonPreferences, _context: bpy.types.Cont
     models.look_again()
 
 
+class WT_GeneratorPreferences(bpy.types.PropertyGroup):
+    """Where mesh generators are on this machine: a group for each, of the options that it declares."""
+
+
 class WT_AddonPreferences(bpy.types.AddonPreferences):
     bl_idname = EXTENSION_PACKAGE
 
@@ -132,6 +136,9 @@ class WT_AddonPreferences(bpy.types.AddonPreferences):
     )
     log_level: bpy.props.EnumProperty(
         name="Log Level", description="How much the worker's log tells, from its next start on", items=LOG_LEVELS
+    )
+    generators: bpy.props.PointerProperty(
+        type=WT_GeneratorPreferences, name="Mesh Generators", description="Where mesh generators are on this machine"
     )
     in_process: bpy.props.BoolProperty(
         name="Run Inside Blender",
@@ -267,4 +274,4 @@ def _path(text: str) -> Path | None:
     return Path(os.path.expandvars(bpy.path.abspath(text))).expanduser() if text else None
 
 
-register, unregister = bpy.utils.register_classes_factory((WT_AddonPreferences,))
+register, unregister = bpy.utils.register_classes_factory((WT_GeneratorPreferences, WT_AddonPreferences))

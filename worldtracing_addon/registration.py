@@ -7,6 +7,7 @@ from importlib import import_module
 MODULES = (
     ".preferences",
     ".properties",
+    ".mesh_properties",
     ".background",
     ".models",
     ".memory",

@@ -23,6 +23,8 @@ class WT_Job(bpy.types.PropertyGroup):
     error_code: bpy.props.StringProperty(name="Code", description="Code of the last error")
     error_message: bpy.props.StringProperty(name="Message", description="What went wrong")
     error_fix: bpy.props.StringProperty(name="Fix", description="What can be done about it")
+    work: bpy.props.StringProperty(name="Work", description="The operator that began the last work")
+    targets: bpy.props.StringProperty(name="Targets", description="What it was to make meshes of, to do so again")
     failures: bpy.props.CollectionProperty(
         type=WT_Failure, name="Failures", description="Photos of the last batch that could not be traced"
     )
@@ -31,6 +33,7 @@ class WT_Job(bpy.types.PropertyGroup):
         """Show neither a trace nor an error. SKIP_SAVE does not keep these values out of saved files."""
         self.running = self.cancel_requested = False
         self.text, self.fraction = "", 0.0
+        self.work = self.targets = ""
         self.show_error(None)
         self.failures.clear()
 

@@ -26,7 +26,7 @@ from .handoff import Handoff, in_background, write_handoff, write_upright
 from .scene import build, render
 from .scene.photo import find_upright, load_upright, photo_id, read_pixels, remove_unused_upright
 from .scene.worlds import WorldObjects, find_traced
-from .work import Work, obstacle
+from .work import Work, defect, obstacle
 
 _running: weakref.ref[Trace] | None = None
 """The trace that was started last, while somebody holds it."""
@@ -243,15 +243,6 @@ def abandon_running() -> None:
     trace = _running and _running()
     if trace is not None:
         trace.abandon()
-
-
-def defect(error: Exception) -> WorldTracingError:
-    """The error for what nobody foresaw."""
-    return WorldTracingError(
-        "WT-SCENE-FAILED",
-        f"The trace could not be finished ({type(error).__name__}: {error}).",
-        "Trace again; if it happens again, report it with the text in Blender's system console.",
-    )
 
 
 def _new_folder() -> Path:

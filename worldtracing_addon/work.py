@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import bpy
 
+from ..backend.worldtracing.errors import WorldTracingError
 from .core.jobs import JobState
 
 POLL_SECONDS = 0.02
@@ -51,6 +52,15 @@ class Work:
             self.abandon()
             raise
         return self.state
+
+
+def defect(error: Exception, noun: str = "trace") -> WorldTracingError:
+    """The error for what nobody foresaw, which has ended a trace, a mesh or whatever `noun` says."""
+    return WorldTracingError(
+        "WT-SCENE-FAILED",
+        f"The {noun} could not be finished ({type(error).__name__}: {error}).",
+        "Try again; if it happens again, report it with the text in Blender's system console.",
+    )
 
 
 def obstacle() -> str | None:

@@ -91,6 +91,8 @@ def test_a_defect_while_tracing_does_not_leave_the_panel_busy(submodule, api):
     running = submodule("worldtracing_addon.ops.running")
 
     class Operator(running.RunsWork):
+        bl_idname = "wt.test"
+
         def begin(self, context):
             return Breaking()
 

@@ -37,6 +37,14 @@ def test_the_worker_is_kept(tmp_path):
     assert session.get_worker(WorkerSettings()) is worker
 
 
+def test_generators_of_a_worker_in_this_process_stay_offline_as_well(monkeypatch):
+    monkeypatch.delenv("WORLDTRACING_OFFLINE", raising=False)
+    session.get_worker(WorkerSettings(in_process=True, offline=True))
+    assert os.environ["WORLDTRACING_OFFLINE"] == "1"
+    session.get_worker(WorkerSettings(in_process=True))
+    assert "WORLDTRACING_OFFLINE" not in os.environ
+
+
 def test_a_dead_worker_is_replaced(tmp_path):
     worker = session.get_worker(WorkerSettings())
     until(lambda: worker.poll())

@@ -28,5 +28,7 @@ def test_the_finish_tells_how_the_foreground_was_found(method, notes, text):
 def test_fixes():
     assert fix_for("WT-IMG-EMPTY-MASK", mask_given=True).action == "clear_mask"
     assert fix_for("WT-IMG-EMPTY-MASK").action == "scene_mode"
-    assert fix_for("WT-WORKER-DIED").action == "trace_again"
+    assert fix_for("WT-WORKER-DIED").label == "Trace Again"
+    assert fix_for("WT-WORKER-DIED", work="wt.make_mesh").label == "Make Mesh Again"
+    assert fix_for("WT-WORKER-FAILED", work="wt.trace_folder") is None
     assert fix_for("WT-WORKER-BUSY") is None

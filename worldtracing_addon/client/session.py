@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import os
 import time
 from pathlib import Path
 
 from ...backend.worldtracing.worker import protocol
-from ..core.settings import WorkerSettings
+from ..core.settings import OFFLINE, WorkerSettings
 from .launch import worker_command
 from .worker import InProcessWorker, ProcessWorker, Worker
 
@@ -30,6 +31,7 @@ def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker
         raise protocol.busy()
     if _worker is not None and _worker.alive and _settings == settings:
         return _worker
+    _set_offline(settings.in_process and settings.offline)
     if settings.in_process:
         worker: Worker = InProcessWorker()
     else:
@@ -39,6 +41,13 @@ def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker
     atexit.register(shutdown)
     _worker, _settings = worker, settings
     return worker
+
+
+def _set_offline(offline: bool) -> None:
+    """Let mesh generators of this process, for a worker in a thread of Blender, know that they must stay offline."""
+    os.environ.pop(OFFLINE, None)
+    if offline:
+        os.environ[OFFLINE] = "1"
 
 
 def free_memory() -> None:

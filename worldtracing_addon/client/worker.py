@@ -260,7 +260,7 @@ class InProcessWorker(Worker):
 
 
 def _died(exit_code: int | None, tail: Sequence[str]) -> WorldTracingError:
-    how, fix = "ended unexpectedly", "Trace again; if it happens again, report it with the worker's log."
+    how, fix = "ended unexpectedly", "Try again; if it happens again, report it with the worker's log."
     if exit_code is not None and exit_code < 0:
         how = f"was ended by {_signal_name(-exit_code)}"
         if -exit_code == getattr(signal, "SIGKILL", None):

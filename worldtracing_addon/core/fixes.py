@@ -15,7 +15,13 @@ class Fix:
 
 _SCENE_MODE = Fix("Trace as Scene", "scene_mode")
 _CLEAR_MASK = Fix("Clear Mask", "clear_mask")
-_TRACE_AGAIN = Fix("Trace Again", "trace_again")
+_AGAIN = {
+    "wt.trace_world": Fix("Trace Again", "again"),
+    "wt.make_mesh": Fix("Make Mesh Again", "again"),
+    "wt.make_all_meshes": Fix("Make Meshes Again", "again"),
+    "wt.check_generators": Fix("Check Again", "again"),
+}
+"""By the button that began the work which failed."""
 
 _FIXES = {
     "WT-IMG-FULL-MASK": _SCENE_MODE,
@@ -27,13 +33,19 @@ _FIXES = {
     "WT-MODEL-MISSING": Fix("Download Model", "open_preferences"),
     "WT-WORKER-NO-PYTHON": Fix("Use Blender's Python", "blender_python"),
     "WT-WORKER-STALLED": Fix("Choose Python", "open_preferences"),
-    "WT-WORKER-DIED": _TRACE_AGAIN,
-    "WT-WORKER-FAILED": _TRACE_AGAIN,
+    "WT-MESH-SETUP": Fix("Set Up Generator", "open_preferences"),
+    "WT-MESH-SERVER": Fix("Change Address", "open_preferences"),
 }
 
 
-def fix_for(code: str, mask_given: bool = False) -> Fix | None:
-    """The one-click fix of an error code, or None where only the user can fix it."""
+def fix_for(code: str, mask_given: bool = False, work: str = "wt.trace_world") -> Fix | None:
+    """The one-click fix of an error code, or None where only the user can fix it.
+
+    Args:
+        work: the operator that has failed.
+    """
+    if code in ("WT-WORKER-DIED", "WT-WORKER-FAILED"):
+        return _AGAIN.get(work)
     if code == "WT-IMG-EMPTY-MASK" and mask_given:
         return _CLEAR_MASK
     return _FIXES.get(code)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.meshing.base import GENERATORS, GeneratorInfo, Health, MeshOptions, create_generator
+from ...backend.worldtracing.meshing.options import GeneratorOption
 
 DEFAULT_GENERATOR = "layers"
 
@@ -24,7 +25,8 @@ class MeshSettings:
         resolution: of the volume, which has about `resolution`^3 cells, for generators that have one.
         seed: for generators that draw noise.
         replace: renew the mesh that the same generator made before; otherwise the new one is added beside it.
-        extra: the generator's own options, JSON values.
+        extra: values of the generator's own options, which `info.options` of `api.mesh_generators()` describes. Those
+            of the machine, such as an address, are taken from the preferences where they are not given here.
     """
 
     generator: str = DEFAULT_GENERATOR
@@ -69,6 +71,7 @@ def known_generators(worker_entries: Iterable[Mapping[str, Any]]) -> list[KnownG
         if "error" in entry:
             continue
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+        values["options"] = tuple(GeneratorOption(**option) for option in entry.get("options", ()))
         info = GeneratorInfo(**{name: value for name, value in values.items() if name in names})
         health = Health(**{name: entry["health"][name] for name in ("ok", "message", "fix")})
         found[info.name] = KnownGenerator(info, health)

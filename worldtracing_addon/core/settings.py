@@ -9,6 +9,9 @@ from typing import Any
 
 from ...backend.worldtracing.engines.base import DEFAULT_ENGINE
 
+OFFLINE = "WORLDTRACING_OFFLINE"
+"""Environment variable of a worker whose mesh generators must leave other computers and the hub alone."""
+
 
 @dataclass(frozen=True)
 class TraceSettings:
@@ -40,7 +43,7 @@ class WorkerSettings:
     Attributes:
         python: interpreter of a backend environment; None runs the worker under Blender's own Python.
         in_process: run the worker in a thread of Blender instead of a process of its own. Then the rest, which a
-            process gets as environment variables, is that of Blender's.
+            process gets as environment variables, is that of Blender's; but for `offline`, which counts.
         weights: the folder of models; None leaves it to the backend.
         memory_gb: what a trace may plan with on its device, in 10^9 bytes; None is what is free.
         detailed_log: whether the log tells every message.
@@ -61,7 +64,7 @@ class WorkerSettings:
             "WORLDTRACING_WEIGHTS": self.weights,
             "WORLDTRACING_MEMORY_GB": self.memory_gb,
             "WORLDTRACING_LOG": "detailed" if self.detailed_log else None,
-            "WORLDTRACING_OFFLINE": "1" if self.offline else None,
+            OFFLINE: "1" if self.offline else None,
             "HF_HUB_OFFLINE": "1" if self.offline else None,  # read by the programs that generators start
         }
         return {name: str(value) for name, value in chosen.items() if value is not None}

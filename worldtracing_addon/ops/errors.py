@@ -30,7 +30,7 @@ class WT_OT_fix_error(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         job = context.window_manager.world_tracing_job
-        fix = fix_for(job.error_code, context.scene.world_tracing.mask is not None)
+        fix = fix_for(job.error_code, context.scene.world_tracing.mask is not None, job.work)
         if fix is None:
             return {"CANCELLED"}
         job.show_error(None)
@@ -49,8 +49,10 @@ class WT_OT_fix_error(bpy.types.Operator):
     def _blender_python(self, _context: bpy.types.Context) -> None:
         preferences.get_preferences().python = ""
 
-    def _trace_again(self, _context: bpy.types.Context) -> None:
-        bpy.ops.wt.trace_world("INVOKE_DEFAULT")
+    def _again(self, context: bpy.types.Context) -> None:
+        job = context.window_manager.world_tracing_job
+        options = {"targets": job.targets} if job.targets else {}
+        getattr(bpy.ops.wt, job.work.removeprefix("wt."))("INVOKE_DEFAULT", **options)
 
 
 class WT_OT_free_memory(bpy.types.Operator):

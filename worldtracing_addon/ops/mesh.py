@@ -3,85 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zlib import crc32
 
 import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
-from ..core.generators import DEFAULT_GENERATOR
 from ..core.jobs import JobState
 from ..meshing import nothing_lifted
 from ..scene.meshes import is_mesh, source_of
 from ..scene.objects import COPY
-from ..scene.worlds import KIND, WORLD, active_world
+from ..scene.worlds import ITEM, KIND, WORLD, active_world, worlds
 from .running import RunsWork, report
 from .trace import can_run
 from .world import refuses_edit_mode
-
-_generator_items: list[tuple[str, str, str, str, int]] = []  # Blender does not keep the strings of dynamic enums alive
-
-
-def _generators(settings: WT_MeshSettings, _context) -> list[tuple[str, str, str, str, int]]:
-    """The known generators, and the chosen one where this file comes from a machine that has another."""
-    items = [(known.info.name, known.info.label, known.info.description) for known in api.mesh_generators()]
-    if settings.generator_name not in {name for name, *_ in items}:
-        items.append((settings.generator_name, f"{settings.generator_name} (not found)", "Not installed here"))
-    _generator_items[:] = [(*item, "NONE", crc32(item[0].encode()) & 0x7FFFFFFF) for item in items]
-    return _generator_items
-
-
-def _get_generator(settings: WT_MeshSettings) -> int:
-    return crc32(settings.generator_name.encode()) & 0x7FFFFFFF
-
-
-def _set_generator(settings: WT_MeshSettings, number: int) -> None:
-    settings.generator_name = next(item[0] for item in _generators(settings, None) if item[-1] == number)
-
-
-class WT_MeshSettings(bpy.types.PropertyGroup):
-    """Scene.world_tracing_mesh: the choices for the next mesh."""
-
-    generator_name: bpy.props.StringProperty(
-        name="Generator Name",
-        description="The generator's name, which outlives a machine that does not have it",
-        default=DEFAULT_GENERATOR,
-        options={"HIDDEN"},
-    )
-    generator: bpy.props.EnumProperty(
-        name="Generator",
-        description="What makes the mesh of the traced points",
-        items=_generators,
-        get=_get_generator,
-        set=_set_generator,
-    )
-    faces: bpy.props.IntProperty(
-        name="Faces", description="Triangles to aim at", default=30_000, min=100, soft_max=200_000, max=2_000_000
-    )
-    texture_size: bpy.props.IntProperty(
-        name="Texture Size", description="Side of the square texture in pixels", default=1024, min=64, max=8192
-    )
-    resolution: bpy.props.IntProperty(
-        name="Resolution",
-        description="Fineness of the volume between the layers; time and memory grow with its third power",
-        default=160,
-        min=16,
-        soft_max=256,
-        max=384,
-    )
-    seed: bpy.props.IntProperty(
-        name="Seed", description="Another seed gives another mesh, with generators that draw noise", default=42, min=0
-    )
-    replace: bpy.props.BoolProperty(
-        name="Replace",
-        description="Renew the mesh that the same generator made before. Off: add the new one beside it",
-        default=True,
-    )
-
-    def mesh_settings(self) -> api.MeshSettings:
-        """These choices as plain values."""
-        names = ("faces", "texture_size", "resolution", "seed", "replace")
-        return api.MeshSettings(self.generator_name, **{name: getattr(self, name) for name in names})
 
 
 class RunsAlone(RunsWork):
@@ -102,9 +36,18 @@ class MakesMeshes(RunsAlone):
     """What the two operators that make meshes have in common."""
 
     status_text = "Making meshes: ESC to cancel, what is done stays"
+    noun = "mesh"
+
+    targets: bpy.props.StringProperty(
+        name="Targets",
+        description="Ids of a world and of lifted objects in it, to begin again; empty for what the button stands for",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
 
     def begin(self, context: bpy.types.Context):
-        world = active_world(context)
+        chosen, *wanted = self.targets.split() or [""]
+        again = {world.id: world for world in worlds(context.scene)}.get(chosen)
+        world = again if chosen else active_world(context)
         if world is None or world.is_linked:
             raise WorldTracingError(
                 "WT-SCENE-SELECT",
@@ -112,7 +55,11 @@ class MakesMeshes(RunsAlone):
                 "Trace a photo first; append a world instead of linking it.",
             )
         settings = context.scene.world_tracing_mesh.mesh_settings()
-        return api.start_meshes(world, self.items(context, world), settings=settings)
+        items = _items(world, wanted) if chosen else self.items(context, world)
+        work = api.start_meshes(world, items, settings=settings)
+        job = context.window_manager.world_tracing_job
+        job.targets = " ".join([world.id, *(item[ITEM] for item in items or ())])
+        return work
 
     def end(self, context: bpy.types.Context, state: JobState) -> set[str]:
         job, made = context.window_manager.world_tracing_job, self._work.meshes
@@ -152,11 +99,12 @@ class WT_OT_make_all_meshes(MakesMeshes, bpy.types.Operator):
     bl_label = "Make Meshes of All Objects"
 
     def items(self, _context: bpy.types.Context, world: api.WorldObjects) -> list[bpy.types.Object]:
-        self._done = 0
         items = api.lifted_objects(world)
         if not items:
             raise nothing_lifted()
         return items
+
+    _done = 0
 
     def step(self, _context: bpy.types.Context) -> None:
         made = self._work.meshes
@@ -173,8 +121,8 @@ class WT_OT_check_generators(RunsAlone, bpy.types.Operator):
 
     status_text = "Looking for mesh generators: ESC to cancel"
 
-    def begin(self, _context: bpy.types.Context):
-        return api.start_generator_check()
+    def begin(self, context: bpy.types.Context):
+        return api.start_generator_check(context.scene.world_tracing_mesh.mesh_settings())
 
     def end(self, context: bpy.types.Context, state: JobState) -> set[str]:
         if state.error is not None:
@@ -255,6 +203,14 @@ class WT_OT_export_mesh(bpy.types.Operator):
         return {"FINISHED"}
 
 
+def _items(world: api.WorldObjects, wanted: list[str]) -> list[bpy.types.Object] | None:
+    """The lifted objects with these ids, or None, for the world itself, where there are no ids."""
+    found = {item[ITEM]: item for item in api.lifted_objects(world)}
+    if set(wanted) - set(found):
+        raise WorldTracingError("WT-SCENE-EMPTY", "An object was deleted since.", "Undo that, or select another one.")
+    return [found[identity] for identity in wanted] or None
+
+
 def _select(context: bpy.types.Context, parts: list[bpy.types.Object]) -> None:
     for other in context.selected_objects:
         other.select_set(False)
@@ -264,25 +220,6 @@ def _select(context: bpy.types.Context, parts: list[bpy.types.Object]) -> None:
             context.view_layer.objects.active = part
 
 
-_register_classes, _unregister_classes = bpy.utils.register_classes_factory(
-    (
-        WT_MeshSettings,
-        WT_OT_make_mesh,
-        WT_OT_make_all_meshes,
-        WT_OT_check_generators,
-        WT_OT_show_mesh,
-        WT_OT_export_mesh,
-    )
+register, unregister = bpy.utils.register_classes_factory(
+    (WT_OT_make_mesh, WT_OT_make_all_meshes, WT_OT_check_generators, WT_OT_show_mesh, WT_OT_export_mesh)
 )
-
-
-def register() -> None:
-    _register_classes()
-    bpy.types.Scene.world_tracing_mesh = bpy.props.PointerProperty(
-        type=WT_MeshSettings, name="World Tracing Mesh", description="The choices for the next mesh"
-    )
-
-
-def unregister() -> None:
-    del bpy.types.Scene.world_tracing_mesh
-    _unregister_classes()

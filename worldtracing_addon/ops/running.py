@@ -8,7 +8,7 @@ import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ..core.text import progress_text
-from ..trace import defect
+from ..work import defect
 
 _timers: list[tuple[bpy.types.WindowManager, bpy.types.Timer]] = []
 
@@ -16,11 +16,12 @@ _timers: list[tuple[bpy.types.WindowManager, bpy.types.Timer]] = []
 class RunsWork:
     """An operator that begins work with `begin` and polls it until it is finished; never waits in a window.
 
-    `begin(context)` returns the work, a `Trace` or a `Batch`; `end(context, state)` tells the user and returns the
-    operator's result; `step(context)` is called after each poll.
+    `begin(context)` returns the `Work`; `end(context, state)` tells the user and returns the operator's result;
+    `step(context)` is called after each poll. `noun` is what an unforeseen error has ended.
     """
 
     status_text = "Tracing: ESC to cancel"
+    noun = "trace"
 
     def run_in_window(self, context: bpy.types.Context) -> set[str]:
         """Begin, and go on in `modal`."""
@@ -49,7 +50,7 @@ class RunsWork:
         except Exception as error:  # a defect must not leave the panel busy for ever
             traceback.print_exc()
             self.cancel(context)
-            report(self, context.window_manager.world_tracing_job, defect(error))
+            report(self, context.window_manager.world_tracing_job, defect(error, self.noun))
             return {"CANCELLED"}
 
     def _follow(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -79,6 +80,7 @@ class RunsWork:
         job = context.window_manager.world_tracing_job
         job.show_error(None)
         job.failures.clear()
+        job.work, job.targets = type(self).bl_idname, ""
         try:
             self._work = self.begin(context)
         except WorldTracingError as error:
@@ -86,7 +88,7 @@ class RunsWork:
             return False
         except Exception as error:  # a defect must not hide from the panel
             traceback.print_exc()
-            report(self, job, defect(error))
+            report(self, job, defect(error, self.noun))
             return False
         job.running, job.fraction, job.text = True, 0.0, "Starting"
         return True

@@ -6,6 +6,8 @@ from textwrap import wrap
 
 import bpy
 
+from ...backend.worldtracing.meshing.base import Health
+
 CHARACTER_PIXELS = 8
 """Width of a character on average, at a resolution scale of 1."""
 
@@ -23,6 +25,13 @@ def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str,
     column = layout.column(align=True)
     for index, line in enumerate(wrap(text, characters)):
         column.label(text=line, icon=icon if index == 0 or icon == "NONE" else "BLANK1")
+
+
+def draw_health(layout: bpy.types.UILayout, context: bpy.types.Context, health: Health | None) -> None:
+    """Whether a mesh generator can run, once that is known."""
+    if health is not None:
+        text = f"{health.message} {health.fix}".strip()
+        draw_text(layout, context, text, icon="CHECKMARK" if health.ok else "ERROR")
 
 
 def split(layout: bpy.types.UILayout) -> bpy.types.UILayout:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import bpy
 
+from ...backend.worldtracing.meshing.base import COMMON
 from ..client import session
 from ..core.generators import known_generators
+from ..generator_options import options_of
+from ..preferences import EXTENSION_PACKAGE
 from ..scene.meshes import is_mesh, meshes_of, source_of
 from ..scene.worlds import active_world
-from .common import SidebarPanel, draw_text, split
+from .common import SidebarPanel, draw_health, draw_text, split
 
 
 class WT_PT_mesh(SidebarPanel, bpy.types.Panel):
@@ -59,11 +62,16 @@ class WT_PT_mesh_options(SidebarPanel, bpy.types.Panel):
             draw_text(layout, context, f"Licence: {known.info.licence}")
             if known.info.memory_gib:
                 draw_text(layout, context, f"Needs a GPU with {known.info.memory_gib:g} GB")
-            if known.health is not None:
-                icon = "CHECKMARK" if known.health.ok else "ERROR"
-                draw_text(layout, context, f"{known.health.message} {known.health.fix}".strip(), icon=icon)
-        for name in ("faces", "texture_size", "resolution", "seed", "replace"):
+            draw_health(layout, context, known.health)
+        heeded = COMMON if known is None else known.info.heeds
+        for name in (name for name in COMMON if name in heeded):
             layout.prop(settings, name)
+        group, options = options_of(settings, settings.generator_name)
+        for option in options:
+            layout.prop(group, option.name)
+        layout.prop(settings, "replace")
+        if known is not None and any(option.machine for option in known.info.options):
+            layout.operator("preferences.addon_show", text="Set Up...", icon="PREFERENCES").module = EXTENSION_PACKAGE
 
 
 register, unregister = bpy.utils.register_classes_factory((WT_PT_mesh, WT_PT_mesh_options))

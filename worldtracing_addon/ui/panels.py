@@ -102,7 +102,7 @@ def _draw_error(layout: bpy.types.UILayout, context: bpy.types.Context, job, mas
     draw_text(box, context, f"{job.error_message} {job.error_fix}", icon="ERROR")
     row = box.row()
     row.label(text=job.error_code)
-    fix = fix_for(job.error_code, mask_given)
+    fix = fix_for(job.error_code, mask_given, job.work)
     if fix is not None:
         row.operator("wt.fix_error", text=fix.label)
     row.operator("wt.clear_error", text="", icon="X")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import bpy
 
 from .. import backend, background, models
+from ..client import session
+from ..core.generators import known_generators
 from ..core.models import DOWNLOAD_GB, ModelState
+from ..generator_options import options_of
 from .backend import draw_backend
-from .common import draw_text, split
+from .common import draw_health, draw_text, split
 
 LOG_LINES = 12
 
@@ -16,6 +19,7 @@ def draw_preferences(layout: bpy.types.UILayout, preferences, context: bpy.types
     """All sections."""
     _section(layout, context, preferences, "Backend", _draw_backend)
     _section(layout, context, preferences, "Models", _draw_models)
+    _section(layout, context, preferences, "Mesh Generators", _draw_generators)
     _section(layout, context, preferences, "Memory and Speed", _draw_memory)
     _section(layout, context, preferences, "Files and Worker", _draw_files)
 
@@ -73,6 +77,24 @@ def _draw_model(layout: bpy.types.UILayout, state: ModelState) -> None:
         row.operator("wt.convert_model", text="", icon="FILEBROWSER").model = model.name
     if state.ready or state.other:
         row.operator("wt.delete_model", text="", icon="TRASH").model = model.name
+
+
+def _draw_generators(layout: bpy.types.UILayout, context: bpy.types.Context, preferences) -> None:
+    draw_text(layout, context, "Programs of other people, which you install yourself: where they are on this machine")
+    layout.operator("wt.check_generators", icon="FILE_REFRESH")
+    for known in known_generators(session.worker_generators()):
+        group, options = options_of(preferences.generators, known.info.name)
+        if group is None:
+            continue
+        header, body = layout.panel(f"WT_generator_{known.info.name}", default_closed=True)
+        header.label(text=known.info.label)
+        if body is None:
+            continue
+        draw_text(body, context, f"Licence: {known.info.licence}")
+        draw_health(body, context, known.health)
+        split(body)
+        for option in options:
+            body.prop(group, option.name)
 
 
 def _draw_memory(layout: bpy.types.UILayout, _context: bpy.types.Context, preferences) -> None:
