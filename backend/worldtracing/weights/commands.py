@@ -18,7 +18,7 @@ from ..progress import OnProgress, silent
 from .catalogue import LICENCE, RELEASED, ReleasedModel, release_config, released_model
 from .convert import convert_checkpoint
 from .download import download
-from .store import PRECISIONS, StoredFile, WeightStore, default_folder
+from .store import KINDS, PRECISIONS, StoredFile, WeightStore, default_folder
 from .tensorfile import verify_weights
 
 
@@ -103,7 +103,7 @@ def _entry(file: StoredFile) -> dict:
 
 
 def _describe(file: StoredFile) -> str:
-    kinds = {"weights": "ready", "download": "checkpoint", "partial": "unfinished"}
+    kinds = {"weights": "ready", "damaged": "damaged", "download": "checkpoint", "partial": "unfinished"}
     release = f", release {file.header.release}" if file.header and file.header.release else ""
     return f"{kinds[file.kind]}: {file.path.name}, {file.size / 1e9:.2f} GB{release}"
 
@@ -142,16 +142,18 @@ def _convert_to_store(store: WeightStore, model: ReleasedModel, source: Path, op
 
 
 def _verify(store: WeightStore, options: argparse.Namespace) -> None:
-    for file in store.files():
-        if file.kind == "weights" and options.model in (None, *file.models):
-            with _progress(file.path.name, options) as on_progress:
-                verify_weights(file.path, on_progress)
-            if not options.json:
-                print(f"{file.path}: unchanged since its conversion")
+    paths = store.converted(options.model)
+    for path in paths:
+        with _progress(path.name, options) as on_progress:
+            verify_weights(path, on_progress)
+        if not options.json:
+            print(f"{path}: unchanged since its conversion")
+    if not paths and not options.json:
+        print(f"{store.folder} holds no converted weights.")
 
 
 def _remove(store: WeightStore, options: argparse.Namespace) -> None:
-    kinds = ("download", "partial") if options.downloads_only else ("weights", "download", "partial")
+    kinds = ("download", "partial") if options.downloads_only else KINDS
     for file in store.remove(options.model, kinds):
         if not options.json:
             print(f"{file.path}: removed, {file.size / 1e9:.2f} GB")

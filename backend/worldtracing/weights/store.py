@@ -19,6 +19,7 @@ from .catalogue import LICENCE, RELEASED, ReleasedModel, released_model
 from .tensorfile import WeightsHeader, read_header
 
 PRECISIONS = ("bf16", "fp32")
+KINDS = ("weights", "damaged", "download", "partial")
 
 
 def default_folder() -> Path:
@@ -33,7 +34,8 @@ class StoredFile:
 
     Attributes:
         path: where it is.
-        kind: "weights" (converted), "download" or "partial" (what an unfinished download or conversion left).
+        kind: "weights" (converted), "damaged" (has their name, but cannot be read as such), "download", or "partial"
+            (what an unfinished download or conversion left).
         models: the models it serves.
         size: in bytes.
         header: of converted weights, else None.
@@ -51,6 +53,16 @@ class WeightStore:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = Path(folder) if folder else default_folder()
+
+    def converted(self, name: str | None = None) -> list[Path]:
+        """Converted weights that there are, damaged ones too, of one model or of all.
+
+        Raises:
+            WorldTracingError: WT-MODEL-MISSING when there are none of the model.
+        """
+        kinds = "weights", "damaged"
+        found = [file.path for file in self.files() if file.kind in kinds and name in (None, *file.models)]
+        return found or ([] if name is None else [self.find(name)])
 
     def weights_path(self, name: str, precision: str) -> Path:
         """Where converted weights of a released model belong."""
@@ -108,11 +120,14 @@ class WeightStore:
     def files(self) -> list[StoredFile]:
         """Everything in the folder that belongs to a released model."""
         found = []
+        named = {self.weights_path(name, precision): name for name in RELEASED for precision in PRECISIONS}
         for path in sorted(self.folder.glob("*.safetensors")):
             try:
                 header = read_header(path)
-            except WorldTracingError:  # not ours: not listed and never removed
-                continue
+            except WorldTracingError:
+                if path in named:
+                    found.append(StoredFile(path, "damaged", (named[path],), path.stat().st_size))
+                continue  # any other is not ours: not listed and never removed
             found.append(StoredFile(path, "weights", (header.config.name,), path.stat().st_size, header))
         for path in sorted(self.folder.glob(".*.safetensors.*.tmp")):  # a conversion that was killed
             found.append(StoredFile(path, "partial", (path.name[1:].rsplit("-", 1)[0],), path.stat().st_size))
@@ -123,7 +138,7 @@ class WeightStore:
                 found.append(StoredFile(partial, "partial", models, partial.stat().st_size))
         return found
 
-    def remove(self, name: str, kinds: tuple[str, ...] = ("weights", "download", "partial")) -> list[StoredFile]:
+    def remove(self, name: str, kinds: tuple[str, ...] = KINDS) -> list[StoredFile]:
         """Delete a model's files and return them. A checkpoint that serves several models goes with any of them.
 
         Raises:

@@ -139,6 +139,30 @@ def test_command_line_from_licence_to_removal(store, hub, checkpoint, tiny, caps
     assert store.files() == []
 
 
+@pytest.mark.parametrize(
+    ("left", "code"), [(3000, "WT-MODEL-TRUNCATED"), (40, "WT-MODEL-FOREIGN"), (0, "WT-MODEL-FOREIGN")]
+)
+def test_weights_cut_short_are_listed_found_out_and_removed(filled, capsys, left, code):
+    path = filled.weights_path("tiny", "bf16")
+    path.write_bytes(path.read_bytes()[:left])
+    folder = ["weights", "--folder", str(filled.folder)]
+    assert main([*folder, "list"]) == 0
+    assert "damaged: tiny-bf16.safetensors" in capsys.readouterr().out
+    for command in (["verify"], ["verify", "tiny"]):
+        assert main([*folder, *command]) == 1
+        assert code in capsys.readouterr().err
+    assert main([*folder, "remove", "tiny"]) == 0
+    assert not path.exists()
+
+
+def test_there_must_be_something_to_verify(store, capsys):
+    folder = ["weights", "--folder", str(store.folder)]
+    assert main([*folder, "verify"]) == 0
+    assert "no converted weights" in capsys.readouterr().out
+    assert main([*folder, "verify", "tiny"]) == 1
+    assert "WT-MODEL-MISSING" in capsys.readouterr().err
+
+
 def test_command_line_asks_for_the_release_before_downloading(store, hub, tiny_clip, capsys):
     store.accept_licence(tiny_clip)
     command = ["weights", "--folder", str(store.folder), "download", "tinyclip", "--endpoint", hub.endpoint]
