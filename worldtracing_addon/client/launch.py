@@ -32,7 +32,7 @@ def worker_command(python: Path | None = None) -> list[str]:
     return [executable, *options, "-X", "utf8", *launch, *map(str, package_folders())]
 
 
-def cli_command(python: Path, *arguments: str) -> list[str]:
+def cli_command(python: Path | None, *arguments: str) -> list[str]:
     """A command of the `worldtracing` command line, as the worker would run under `python`.
 
     Raises:

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 from ...backend.worldtracing.worker import protocol
+from ..core.remote import remote_address, remote_token
 from ..core.settings import OFFLINE, WorkerSettings
-from .launch import worker_command
+from .launch import cli_command, worker_command
+from .remote import InProcessBridge
 from .worker import InProcessWorker, ProcessWorker, Worker
 
 _worker: Worker | None = None
@@ -23,7 +25,8 @@ def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker
     """The session's worker: a new one when there is none, the last one has ended, or the settings have changed.
 
     Raises:
-        WorldTracingError: WT-WORKER-BUSY while it traces, WT-WORKER-NO-PYTHON.
+        WorldTracingError: WT-WORKER-BUSY while it traces, WT-WORKER-NO-PYTHON; WT-WORKER-REMOTE-ADDRESS and
+            WT-ENV-OFFLINE for one on another computer.
     """
     global _worker, _settings, _used_at
     _used_at = time.monotonic()
@@ -32,10 +35,7 @@ def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker
     if _worker is not None and _worker.alive and _settings == settings:
         return _worker
     _set_offline(settings.in_process and settings.offline)
-    if settings.in_process:
-        worker: Worker = InProcessWorker()
-    else:
-        worker = ProcessWorker(worker_command(settings.python), log_path, settings.variables)
+    worker = _new_worker(settings, log_path)
     worker.start()
     shutdown(wait=False)
     atexit.register(shutdown)
@@ -48,6 +48,18 @@ def _set_offline(offline: bool) -> None:
     os.environ.pop(OFFLINE, None)
     if offline:
         os.environ[OFFLINE] = "1"
+
+
+def _new_worker(settings: WorkerSettings, log_path: Path | None) -> Worker:
+    """A worker that is not started; one on another computer has a bridge in its place."""
+    if settings.remote:
+        address = remote_address(settings)
+        if settings.in_process:
+            return InProcessBridge(address, remote_token(settings))
+        return ProcessWorker(cli_command(None, "bridge", str(address)), log_path, settings.variables)
+    if settings.in_process:
+        return InProcessWorker()
+    return ProcessWorker(worker_command(settings.python), log_path, settings.variables)
 
 
 def free_memory() -> None:

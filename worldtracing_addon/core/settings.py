@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.worldtracing.engines.base import DEFAULT_ENGINE
+from ...backend.worldtracing.worker.remote.handshake import TOKEN_VARIABLE
 
 OFFLINE = "WORLDTRACING_OFFLINE"
 """Environment variable of a worker whose mesh generators must leave other computers and the hub alone."""
@@ -47,7 +48,10 @@ class WorkerSettings:
         weights: the folder of models; None leaves it to the backend.
         memory_gb: what a trace may plan with on its device, in 10^9 bytes; None is what is free.
         detailed_log: whether the log tells every message.
-        offline: whether mesh generators must leave other computers and the hub alone.
+        offline: whether mesh generators must leave other computers and the hub alone, and a remote worker as well.
+        remote: address of a worker on another computer, which then does the work; `python`, `weights` and `memory_gb`
+            are of no matter to it.
+        token: of that worker; without one the variable WORLDTRACING_TOKEN or the file of the command line counts.
     """
 
     python: Path | None = None
@@ -56,6 +60,8 @@ class WorkerSettings:
     memory_gb: float | None = None
     detailed_log: bool = False
     offline: bool = False
+    remote: str = ""
+    token: str = field(default="", repr=False)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -64,6 +70,7 @@ class WorkerSettings:
             "WORLDTRACING_WEIGHTS": self.weights,
             "WORLDTRACING_MEMORY_GB": self.memory_gb,
             "WORLDTRACING_LOG": "detailed" if self.detailed_log else None,
+            TOKEN_VARIABLE: self.token if self.remote and self.token else None,
             OFFLINE: "1" if self.offline else None,
             "HF_HUB_OFFLINE": "1" if self.offline else None,  # read by the programs that generators start
         }
