@@ -89,7 +89,8 @@ def _interpolate(inverse: np.ndarray, found: np.ndarray, fit: np.ndarray, weight
     chosen = np.take_along_axis(inverse, best[None], 0)
     same = found & (np.abs(inverse - chosen) <= DEPTH_JUMP * chosen)
     weights = weights * same
-    return (weights * inverse).sum(0) / np.maximum(weights.sum(0), 1e-12)
+    total = weights.sum(0)
+    return (weights * inverse).sum(0) / np.where(total > 0, total, 1)
 
 
 def _raster(rgb: np.ndarray, camera: Camera, fine_rgb: np.ndarray, fine_camera: Camera, mask: np.ndarray) -> Raster:

@@ -80,3 +80,17 @@ def test_pixels_far_from_all_coarse_ones_are_not_traced():
     assert rows.max() <= 3 * 5 + 9
     assert columns.min() >= 3 * 5 - 10
     assert columns.max() <= 4 * 5 + 9
+
+
+def test_a_pixel_at_the_far_corner_of_the_only_neighbor_lies_at_its_depth():
+    """There the spline's weight is 1e-13 or less, and still the only one."""
+    fine = Camera.from_fov(1616, 1212, 50)
+    mask = np.zeros((1212, 1616), bool)
+    mask[340:370, 440:470] = True  # coarse pixel (5, 6) weighs for rows from 354 and columns from 455
+    valid = np.zeros((1, 12, 16), bool)
+    valid[0, 5, 6] = True
+    points = on_rays(np.full((12, 16), 2.0), COARSE)[None] * valid[..., None]
+    gray = np.zeros((12, 16, 3), np.float32)
+    out, ok = guided_layers(points, valid, gray, COARSE, np.zeros((*mask.shape, 3), np.uint8), fine, mask)
+    assert ok.any()
+    np.testing.assert_allclose(out[ok][:, 2], 2.0, rtol=1e-5)
