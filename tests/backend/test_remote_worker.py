@@ -151,6 +151,25 @@ def test_options_that_could_name_files_there_are_refused(remote, server, photo, 
     assert not output.exists() and server.all_files() == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell script in the place of a program")
+def test_a_client_cannot_start_programs_there(remote, local, tmp_path):
+    program, traces = tmp_path / "python", tmp_path / "traces"
+    program.write_text(f"#!/bin/sh\necho run >>'{traces}'\n")
+    program.chmod(0o755)
+    (tmp_path / "pipeline.yaml").touch()
+    place = {"python": str(program), "repository": str(tmp_path), "config": str(tmp_path / "pipeline.yaml")}
+    options = {"sam3d": place}
+    remote.ask(protocol.generators_request("g") | {"options": options})
+    assert not traces.exists()
+    local.ask(protocol.generators_request("g") | {"options": options})
+    assert traces.exists(), "here it is what was asked for"
+    make_world(LayeredWorld).save(tmp_path / "world.safetensors")
+    for option in ("python", "repository", "model", "low_vram"):
+        output, extra = str(tmp_path / "mug.glb"), {option: "word"}
+        request = protocol.mesh("m", str(tmp_path / "world.safetensors"), output, generator="pixal3d", extra=extra)
+        assert finish(remote, request)["code"] == "WT-WORKER-REMOTE-OPTION", option
+
+
 def test_a_worker_that_crashes_there_is_told_and_the_next_client_gets_another(server, photo, tmp_path):
     with bridge(server) as client:
         error = finish(client, protocol.trace("t", photo, str(tmp_path / "w.safetensors"), engine="dies"))

@@ -165,6 +165,8 @@ class Bridge(Conversation):
             self._send(message | {"pid": os.getpid(), "capabilities": capabilities, "address": str(self._address)})
         elif own and kind == "result":
             self._receive(job, message)
+        elif own and kind == "delivered":
+            self._place(job)
         elif own and kind in ("cancelled", "error"):
             self._finish(message)
         elif id is None or own or kind == "heartbeat":
@@ -187,19 +189,18 @@ class Bridge(Conversation):
         if output not in paths:
             raise ForeignLinkError("the result is missing")
         job.incoming = Incoming(result, paths, self._progress(job, "Receiving the result"))
-        self._finish_if_complete(job)
 
     def _take(self, piece: bytes) -> None:
         job = self._job
         if job is None or job.incoming is None:
             raise ForeignLinkError("a file came that nobody has asked for")
         job.incoming.take(piece)
-        self._finish_if_complete(job)
 
-    def _finish_if_complete(self, job: _Job) -> None:
+    def _place(self, job: _Job) -> None:
+        """All files of a result have come."""
         incoming, request = job.incoming, job.request
-        if not incoming.complete:
-            return
+        if incoming is None or not incoming.complete:
+            raise ForeignLinkError("the result is not whole")
         try:
             if incoming.error is not None:
                 raise incoming.error

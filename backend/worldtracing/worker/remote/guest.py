@@ -19,7 +19,7 @@ from .requests import UPLOADS, for_the_worker
 from .transfer import Incoming, file_sizes, send_with_files
 
 PASSED_ON = ("status", "engines", "generators", "free_memory")
-"""Requests that the worker may have as they are: they name nothing of this computer."""
+"""Requests that the worker gets, without their fields: they could name programs of this computer to check."""
 
 EXIT_SECONDS = 5.0
 """How long the worker may take to end once its client is gone; it cancels its job and is quicker by itself."""
@@ -102,7 +102,7 @@ class Guest:
             if request.type == "cancel":
                 self._cancel(request)
             elif request.type in PASSED_ON:
-                self._ask_worker(request)
+                self._ask_worker(protocol.Request(request.type, request.id, {}))
             else:
                 raise protocol.bad_request(f"A request of type {request.type} does not travel")
         except WorldTracingError as error:
@@ -202,14 +202,13 @@ class Guest:
         except WorldTracingError as error:
             self._finish(protocol.error(job.id, error))
             return
-        self._finish(None if sent else protocol.cancelled(job.id))
+        self._finish({"type": "delivered", "id": job.id} if sent else protocol.cancelled(job.id))
 
-    def _finish(self, last: protocol.Message | None) -> None:
+    def _finish(self, last: protocol.Message) -> None:
         """The job is over; then tell the client, who may have the next one at once."""
         self._job = None
         shutil.rmtree(self._folder / "job", ignore_errors=True)
-        if last is not None:
-            self._link.tell(last)
+        self._link.tell(last)
 
     def _end_worker(self) -> None:
         with contextlib.suppress(OSError):

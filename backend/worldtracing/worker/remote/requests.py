@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import WorldTracingError
+from ...meshing.base import create_generator
+from ...meshing.making import MeshRequest
 from ...seeds import seed_file
 from .. import protocol
 
@@ -15,7 +17,7 @@ UPLOADS = {"trace": ("image", "mask"), "mesh": ("world", "mask")}
 """The fields of each request that name files to read; `output` names the one to write."""
 
 HOME_OPTIONS = ("python", "repository", "config", "address", "download", "preview")
-"""Engines' and generators' own options that name programs, folders and files of the computer they run on."""
+"""Options that name programs, folders and files of the computer they are for, whatever a generator says of them."""
 
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,12})?")
 _FILE_NAME = re.compile(r"[^\x00-\x1f<>:\"/\\|?*.][^\x00-\x1f<>:\"/\\|?*]{0,199}")
@@ -70,7 +72,13 @@ def for_the_worker(message: protocol.Message, folder: Path) -> tuple[protocol.Re
     values["output"] = str(_in(folder, message.get("output")))
     extra = message.get("extra")
     if isinstance(extra, Mapping):
-        values["extra"] = {name: _own_option(name, value, folder, kind) for name, value in extra.items()}
+        refused = {*HOME_OPTIONS, *(_machine_options(message.get("generator")) if kind == "mesh" else ())}
+        values["extra"] = {
+            name: str(_in(folder, value))
+            if name == "keep_seeds" and kind == "trace" and value is not None
+            else _option(name, value, refused)
+            for name, value in extra.items()
+        }
     return protocol.parse_request(values), paths
 
 
@@ -80,11 +88,18 @@ def seed_path(stem: Path, name: object) -> Path | None:
     return seed_file(stem, int(found[1])) if found and name.startswith(stem.name) else None
 
 
-def _own_option(name: str, value: Any, folder: Path, kind: str) -> Any:
+def _machine_options(generator: Any) -> list[str]:
+    """Names of a mesh generator's options that it declares as the machine's."""
+    try:
+        info = create_generator(generator if isinstance(generator, str) else MeshRequest.generator).info
+    except WorldTracingError:  # which the worker will find out, too
+        return []
+    return [option.name for option in info.options if option.machine]
+
+
+def _option(name: str, value: Any, refused: set[str]) -> Any:
     """An option of an engine or generator, unless it could name something on this computer."""
-    if name == "keep_seeds" and kind == "trace" and value is not None:
-        return str(_in(folder, value))
-    if value is None or (_is_plain(value) and name not in HOME_OPTIONS):
+    if value is None or (_is_plain(value) and name not in refused):
         return value
     raise WorldTracingError(
         "WT-WORKER-REMOTE-OPTION",
