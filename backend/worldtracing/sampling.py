@@ -81,7 +81,9 @@ def sample(
     generators = [torch.Generator(device if official_noise else "cpu").manual_seed(seed) for seed in seeds]
 
     def per_seed(draw: Callable[[torch.Generator], Tensor]) -> Tensor:
-        return torch.cat([draw(generator).to(device, non_blocking=True) for generator in generators])
+        # Elsewhere than on CUDA a copy that is not waited for may come after its source is gone.
+        on_cuda = device.type == "cuda"
+        return torch.cat([draw(generator).to(device, non_blocking=on_cuda) for generator in generators])
 
     channels, correlation = model.config.state_channels, model.config.noise_correlation
     x = per_seed(lambda g: initial_noise(g, shape, correlation, channels))  # (k b, c, v, H, W)
@@ -194,7 +196,7 @@ def choose_seed(xyz: Tensor, mask: Tensor) -> SeedChoice:
     if not mask.any():
         return SeedChoice(0, [0.0] * seeds, [0.0] * seeds)
     disagreement = _disagreement(xyz.flatten(1, -2), mask.flatten().nonzero()[:, 0])
-    z, swapped = xyz[..., 2], torch.zeros(seeds)
+    z, swapped = xyz[..., 2], torch.zeros(seeds, device=xyz.device)
     for layer in range(1, mask.shape[2]):
         behind = z[:, :, :, layer] < z[:, :, :, layer - 1] * (1 - ORDER_SLACK)
         swapped += (behind & mask[:, :, layer]).flatten(1).sum(1)
@@ -205,7 +207,7 @@ def choose_seed(xyz: Tensor, mask: Tensor) -> SeedChoice:
 def _disagreement(points: Tensor, index: Tensor) -> Tensor:
     """`SeedChoice.disagreement` (k,) of the points (k, n, 3) that `index` lists."""
     if len(points) == 1:
-        return torch.zeros(1)
+        return points.new_zeros(1)
     distances, depths = [], []
     for part in index.split(1 << 16):  # as many as stay in the processor's cache
         axes = points[:, part].movedim(-1, 0).contiguous()

@@ -23,7 +23,9 @@ class BlockStream:
         self.next_slot = 0
         self.cuda = device.type == "cuda"
         if self.cuda:
+            self.device = device  # events and streams are those of the current device unless it is named
             self.copies = torch.cuda.Stream(device)
+            self.copies.wait_stream(torch.cuda.current_stream(device))  # may still use what the slots are made of
             self.filled = [torch.cuda.Event() for _ in self.slots]
             self.released = [torch.cuda.Event() for _ in self.slots]
         self._hooks = []
@@ -53,11 +55,11 @@ class BlockStream:
         with torch.cuda.stream(self.copies):
             self.copies.wait_event(self.released[slot])
             self._copy(i, slot)
-            self.filled[slot].record()
+            self.filled[slot].record(self.copies)
 
     def _copy(self, i: int, slot: int) -> None:
         for buffer, weights in zip(self.slots[slot], self.stored[i], strict=True):
-            buffer.copy_(weights, non_blocking=True)
+            buffer.copy_(weights, non_blocking=self.cuda)
 
     def _enter(self, block: nn.Module, i: int) -> None:
         if i not in self.slot_of:
@@ -65,7 +67,7 @@ class BlockStream:
             self._fetch(i)
         slot = self.slot_of[i]
         if self.cuda:
-            self.filled[slot].wait()
+            self.filled[slot].wait(torch.cuda.current_stream(self.device))
         for parameter, buffer in zip(block.parameters(), self.slots[slot], strict=True):
             parameter.data = buffer
         following = (i + 1) % len(self.stored)
@@ -77,7 +79,7 @@ class BlockStream:
             parameter.data = weights
         slot = self.slot_of.pop(i)
         if self.cuda:
-            self.released[slot].record()
+            self.released[slot].record(torch.cuda.current_stream(self.device))
 
 
 def offload_blocks(model: WTDiT, device: torch.device | str) -> list[BlockStream]:

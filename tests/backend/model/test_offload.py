@@ -1,0 +1,106 @@
+"""Blocks that visit a GPU one after the other, without a GPU."""
+
+import contextlib
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from worldtracing.model.offload import BlockStream  # noqa: E402
+
+
+class FakeCuda:
+    """Streams and events as those of CUDA: which work of one stream is certainly done before which of another."""
+
+    def __init__(self, monkeypatch):
+        self.current = {device: FakeStream(f"compute of {device}") for device in ("cuda:0", "cuda:1")}
+        for name in ("Stream", "Event", "stream", "current_stream"):
+            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
+        monkeypatch.setattr(torch, "empty_like", lambda x, device: torch.empty(x.shape))
+        monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
+
+    def Stream(self, device):  # noqa: N802
+        self.copies = FakeStream(f"copies to {device}")
+        return self.copies
+
+    def Event(self):  # noqa: N802
+        return FakeEvent(self.current["cuda:0"])
+
+    def current_stream(self, device=None):
+        return self.current[str(device or "cuda:0")]
+
+    @contextlib.contextmanager
+    def stream(self, stream):
+        assert stream is self.copies
+        yield
+
+
+class FakeStream:
+    def __init__(self, name):
+        self.name, self.known = name, {name: 0}
+
+    def work(self):
+        """Do something, and return what is done before it."""
+        self.known[self.name] += 1
+        return dict(self.known)
+
+    def learn(self, known):
+        self.known |= {name: max(count, self.known.get(name, 0)) for name, count in known.items()}
+
+    def wait_stream(self, other):
+        self.learn(other.known)
+
+    def wait_event(self, event):
+        self.learn(event.known)
+
+
+class FakeEvent:
+    def __init__(self, default):
+        self.default, self.known = default, {}
+
+    def record(self, stream=None):
+        self.known = dict((stream or self.default).known)
+
+    def wait(self, stream=None):
+        (stream or self.default).wait_event(self)
+
+
+def test_copies_and_blocks_wait_for_each_other_on_the_second_gpu(monkeypatch):
+    """By the rules of CUDA's streams, as no GPU is needed to tell that an order is not kept."""
+    cuda = FakeCuda(monkeypatch)
+    compute = cuda.current["cuda:1"]
+    blocks = [torch.nn.Linear(2, 2) for _ in range(3)]
+    stream = BlockStream(blocks, torch.device("cuda:1"))
+    filled, used = {}, {}  # of each slot the last copy into it, and the last computation with it
+
+    def copy(i, slot):
+        done = cuda.copies.work()
+        assert used.get(slot, 0) <= done.get(compute.name, 0), "copied over weights in use"
+        filled[slot] = i, done[cuda.copies.name]
+
+    def run(block, i):
+        done, slot = compute.work(), stream.slot_of[i]
+        assert filled[slot][0] == i
+        assert filled[slot][1] <= done.get(cuda.copies.name, 0), "computed before the weights were there"
+        used[slot] = done[compute.name]
+
+    monkeypatch.setattr(stream, "_copy", copy)
+    for i, block in enumerate(blocks):
+        block.register_forward_pre_hook(lambda block, _, i=i: run(block, i))
+    for _ in range(3):
+        for block in blocks:
+            block(torch.zeros(1, 2))
+    assert compute.known[compute.name] == 9
+    assert cuda.current["cuda:0"].known == {"compute of cuda:0": 0}
+
+
+def test_weights_are_only_copied_at_leisure_where_that_is_safe(monkeypatch):
+    leisure = []
+    copy = torch.Tensor.copy_
+    monkeypatch.setattr(
+        torch.Tensor, "copy_", lambda x, y, non_blocking=False: leisure.append(non_blocking) or copy(x, y)
+    )
+    block = torch.nn.Linear(2, 2)
+    BlockStream([block], torch.device("cpu"))
+    block(torch.zeros(1, 2))
+    assert leisure == [False, False]
