@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import WorldTracingError
 from ..model.offload import BlockStream, offload_blocks
-from ..model.precision import PRECISIONS
+from ..model.precision import PRECISIONS, default_precision
 from ..model.wt_dit import WTDiT
 from ..progress import OnProgress
 from ..sampling import Samples, choose_seed, sample
@@ -149,7 +149,7 @@ class NetworkKeeper:
         if kept is not None and (kept.setting.file, kept.setting.device) != (_identity(path), device):
             self.free_memory()
             kept = None
-        precision = wish.precision or ("fast" if device.startswith("cuda") else "fp32")
+        precision = wish.precision or default_precision(torch.device(device)).name
         free = free_memory(device)
         if free is not None and kept is not None:
             free += kept.held  # of the same file: it stays or makes room

@@ -25,7 +25,7 @@ class WTDiTOptions:
             in one batch if they fit, and the one that suits best is the result.
         model: a released model, or the path of a converted file; by default the first one of the mode that is there.
         steps: of the sampler, 1 to 20; by default as many as the weights are meant for.
-        precision: "fp32" or "fast" (bf16); by default "fast" on CUDA, "fp32" elsewhere.
+        precision: "fp32" or "fast" (bf16); by default "fast" on CUDA from compute capability 8 on, "fp32" elsewhere.
         device: "cuda", "cuda:1", "mps", "cpu", or "auto" for the first of them that is there.
         offload: keep the blocks in main memory from the start; otherwise only where memory demands it.
         official_noise: draw noise as the released sampler does, whose seeds then give the same worlds on the same

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from .precision import has_native_bf16
 from .rope import Rotary, rotate
 
 # Queries (frames n·t, layers l, patches p, heads h, channels d) as (batch, heads, sequence, channels). Only queries,
@@ -23,6 +24,9 @@ SEQUENCES = {
 # stay nearly empty, and a grid of at most 65,535 sequences, which several seeds of a scene exceed. On the CPU the plain
 # products take half the time in bf16, and twice the time in float32.
 SHORT = 8
+
+MPS_SCORES = 1 << 26
+"""Scores that exist at once on MPS, which has no fused kernel for long sequences and no arrays above 4 GiB."""
 
 
 class Linear(nn.Linear):
@@ -62,8 +66,24 @@ def attend(q: Tensor, k: Tensor, v: Tensor, kind: str) -> Tensor:
     plain = q.shape[-2] <= SHORT and (q.is_cuda or q.dtype == torch.bfloat16)
     # The gradient of the CPU's fused kernel takes two to four times as long as that of plain products.
     plain |= q.requires_grad and not q.is_cuda
-    out = short_attention(q, k, v) if plain else F.scaled_dot_product_attention(q, k, v)
+    out = short_attention(q, k, v) if plain else long_attention(q, k, v)
     return rearrange(out, " -> ".join(reversed(pattern.split(" -> "))), **{a: axes[a] for a in axes if a not in "hd"})
+
+
+def long_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention (batch, heads, sequence, channels) that never holds the scores of all queries."""
+    if q.device.type == "mps":
+        return attention_by_parts(q, k, v, MPS_SCORES)
+    # Compiled code is for GPUs that have the kernels, and cannot ask.
+    if q.is_cuda and q.dtype == torch.bfloat16 and not torch.compiler.is_compiling() and not has_native_bf16(q.device):
+        return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def attention_by_parts(q: Tensor, k: Tensor, v: Tensor, scores: int) -> Tensor:
+    """The same for so many queries at a time that at most `scores` products of a query and a key are held."""
+    at_once = max(1, scores // (q.shape[0] * q.shape[1] * k.shape[2]))
+    return torch.cat([F.scaled_dot_product_attention(part, k, v) for part in q.split(at_once, 2)], 2)
 
 
 def short_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from .attention import Attention, Linear
@@ -20,8 +21,13 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, width, patch, patch)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(n, 3, H, W) to patches (n, H/patch · W/patch, width), row-major."""
-        return self.proj(image).flatten(2).transpose(1, 2)
+        """(n, 3, H, W) to patches (n, H/patch · W/patch, width), row-major.
+
+        As a matrix product, because CUDA rounds the inputs of convolutions to TF32, also of float32 ones.
+        """
+        size = self.proj.weight.shape[-1]
+        patches = rearrange(image, "n c (h py) (w px) -> n (h w) (c py px)", py=size, px=size)
+        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
 class EncoderBlock(nn.Module):

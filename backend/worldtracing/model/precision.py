@@ -47,6 +47,17 @@ _ALWAYS_FP32 = (
 )
 
 
+def has_native_bf16(device: torch.device) -> bool:
+    """Whether a CUDA device computes in bf16 itself: those before Ampere imitate it slowly, and torch has no fused
+    attention for it there."""
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def default_precision(device: torch.device) -> Precision:
+    """The fast one on GPUs that compute in bf16 themselves, float32 elsewhere."""
+    return FAST if device.type == "cuda" and has_native_bf16(device) else FP32
+
+
 def parameter_dtype(key: str, precision: Precision) -> torch.dtype:
     """The type in which the tensor called `key` in the state dict is kept.
 

@@ -179,12 +179,13 @@ def _free_memory(device: str) -> int | None:
     if device.startswith("cuda"):
         import torch
 
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + cached
+        index = torch.device(device).index  # None is the current one
+        cached = torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index)
+        return torch.cuda.mem_get_info(index)[0] + cached
     if device == "mps":
         import torch
 
-        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()  # what is cached is free
     if sys.platform == "win32":
         return _free_windows()
     return _free_linux()
@@ -215,6 +216,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, on whatever device."""
     names = {cls.__name__ for cls in type(error).__mro__}  # torch.OutOfMemoryError without importing torch
     text = str(error)
-    allocators = ("DefaultCPUAllocator", "MPS backend out of memory", "out of memory")
+    # cuBLAS and cuDNN allocate their own workspaces.
+    allocators = ("DefaultCPUAllocator", "MPS backend out of memory", "out of memory", "_STATUS_ALLOC_FAILED")
     system = ("Cannot allocate memory", "paging file is too small", "error code: <1455>")  # mapping a file; Windows
     return bool(names & {"OutOfMemoryError", "MemoryError"}) or any(words in text for words in allocators + system)

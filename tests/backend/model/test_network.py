@@ -6,11 +6,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from worldtracing.errors import WorldTracingError  # noqa: E402
-from worldtracing.model.attention import SEQUENCES, attend, short_attention  # noqa: E402
+from worldtracing.model.attention import SEQUENCES, attend, attention_by_parts, short_attention  # noqa: E402
 from worldtracing.model.compilation import compile_blocks  # noqa: E402
 from worldtracing.model.config import MODELS  # noqa: E402
+from worldtracing.model.encoder import PatchEmbed  # noqa: E402
 from worldtracing.model.offload import offload_blocks  # noqa: E402
-from worldtracing.model.precision import FAST, parameter_dtype, set_precision  # noqa: E402
+from worldtracing.model.precision import FAST, default_precision, parameter_dtype, set_precision  # noqa: E402
 from worldtracing.model.tokens import patchify, unpatchify  # noqa: E402
 from worldtracing.model.wt_dit import WTDiT  # noqa: E402
 from worldtracing.sampling import sample  # noqa: E402
@@ -229,3 +230,27 @@ def test_compilation_stops_at_its_limit(make_model):
     conditioning, x = model.condition(torch.rand(1, 3, 28, 42)), noise(2, 3, 2, 28, 42)
     assert compile_blocks(model, conditioning, limit=-1.0) == []
     assert model.predict(x, HALF, conditioning).x0.isfinite().all()
+
+
+def test_attention_by_parts_is_the_same():
+    q, k, v = torch.randn(3, 2, 3, 50, 8, generator=torch.Generator().manual_seed(0))
+    whole = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    for scores in (1, 6 * 50, 6 * 50 * 7, 10**9):
+        torch.testing.assert_close(attention_by_parts(q, k, v, scores), whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("capability", "name"), [((6, 1), "fp32"), ((7, 5), "fp32"), ((8, 6), "fast"), ((9, 0), "fast")]
+)
+def test_bf16_is_for_gpus_that_have_it(monkeypatch, capability, name):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: asked.append(device) or capability)
+    assert default_precision(torch.device("cuda:1")).name == name
+    assert asked == [torch.device("cuda:1")]
+    assert default_precision(torch.device("cpu")).name == default_precision(torch.device("mps")).name == "fp32"
+
+
+def test_patches_are_embedded_as_the_convolution_does():
+    embed = PatchEmbed(10, 14)
+    picture = torch.rand(2, 3, 28, 42, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(embed(picture), embed.proj(picture).flatten(2).transpose(1, 2), rtol=1e-5, atol=1e-5)

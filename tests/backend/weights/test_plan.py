@@ -174,6 +174,9 @@ def test_free_memory_of_this_machine_is_plausible():
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
         (MemoryError(), True),
         (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx`"), False),
         (RuntimeError("shape mismatch"), False),
         (ValueError("no"), False),
     ],
@@ -190,6 +193,21 @@ def test_the_cpus_allocator_is_recognized():
 
 def test_counting_needs_no_memory():
     assert all(tensor.is_meta for tensor in build_on_meta(R76).state_dict().values())
+
+
+@pytest.mark.parametrize(("device", "index"), [("cuda", None), ("cuda:1", 1)])
+def test_cached_memory_of_a_gpu_is_free(monkeypatch, device, index):
+    figures = {"memory_reserved": 5, "memory_allocated": 2, "mem_get_info": (10, 99)}
+    for name in figures:
+        monkeypatch.setattr(torch.cuda, name, lambda asked, name=name: figures[name] if asked == index else 1 / 0)
+    assert free_memory(device) == 13
+
+
+def test_cached_memory_of_mps_is_free(monkeypatch):
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 100)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 90)
+    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 30)
+    assert free_memory("mps") == 70
 
 
 def test_a_limit_counts_where_less_is_free_than_that(monkeypatch):
