@@ -40,6 +40,9 @@ ONE_OBJECT = ("WT-MESH-EMPTY", "WT-MESH-THIN", "WT-MESH-HIDDEN", "WT-MESH-FAILED
               "WT-SCENE-", "WT-WORKER-FAILED", "WT-WORKER-DIED")  # fmt: skip
 """Starts of the codes of what may be one object's trouble. All else would befall every object, and ends the work."""
 
+CANCEL_SECONDS = 1.5
+"""A worker that goes on for so long after a cancel is killed: large meshes have steps that take longer."""
+
 
 @dataclass(frozen=True)
 class MeshFailure:
@@ -142,7 +145,7 @@ class MeshWork(Work):
                 return JobState(status="cancelled")
             worker = session.get_worker(self._worker_settings, preferences.worker_log())
             request = {"world": str(self._points.result()), "output": str(self._folder / "mesh.safetensors")}
-            self._job = TraceJob(worker, request | self._settings.request(), protocol.mesh)
+            self._job = TraceJob(worker, request | self._settings.request(), protocol.mesh, CANCEL_SECONDS)
         state = self._job.poll()
         if state.status != "done":
             return state

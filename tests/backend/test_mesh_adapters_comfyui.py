@@ -1,4 +1,6 @@
 import io
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -211,6 +213,51 @@ def test_cancelling_takes_the_job_back(world):
     with pytest.raises(Cancelled):
         generate(world, fake, cancel)
     assert fake.withdrawn == [("queue", {"delete": [JOB]}), ("interrupt", {"prompt_id": JOB})]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("GET", "/system_stats"),
+        ("GET", "/object_info/KSampler"),
+        ("POST", "/upload/image"),
+        ("POST", "/prompt"),
+        ("GET", "/queue"),
+        ("GET", "/view"),
+        ("POST", "/queue"),
+    ],
+    ids=lambda asked: "".join(asked).replace("/", "_"),
+)
+def test_cancelling_does_not_wait_for_a_server_that_hangs(world, asked):
+    """Each request waits for seconds at the least, and the cancel for none of them."""
+    fake, hanging, release = FakeComfyUI(painted_glb(*true_mesh())), threading.Event(), threading.Event()
+
+    def hang(path, body):
+        hanging.set()
+        release.wait(60)
+        return 200, b""
+
+    fake.routes[asked] = hang
+    if asked == ("POST", "/queue"):
+        fake.ending = "never"
+
+    def cancel(stage, k, n):
+        if hanging.is_set() or (asked == ("POST", "/queue") and stage == "ComfyUI makes the mesh"):
+            raise Cancelled
+
+    before = threading.active_count()
+    with serving(fake.routes) as (server, address):
+        options = MeshOptions(faces=500, texture_size=64, extra={"address": address})
+        with pytest.raises(Cancelled):
+            ComfyUIGenerator().generate(world, None, options, cancel)
+        assert not release.is_set()
+        release.set()
+        deadline = time.monotonic() + 60
+        while threading.active_count() > before + 1 and time.monotonic() < deadline:  # the server's own is one
+            time.sleep(0.01)
+    mine = [body["prompt_id"] for body in server.bodies("/prompt")]  # of a job whose own number has not come yet
+    job = {("POST", "/prompt"): mine, ("GET", "/queue"): [JOB]}.get(asked, [])
+    assert [body["delete"] for where, body in fake.withdrawn if where == "queue"] == ([job] if job else [])
 
 
 @pytest.mark.parametrize("extra", [{"model": "trellis3"}, {"resolution": 2048}, {"adress": "x"}])

@@ -1,7 +1,9 @@
 """A generator's own Python: set up or not, cancelled, crashed, out of memory."""
 
 import ast
+import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -135,6 +137,34 @@ def test_cancelling_ends_the_process_and_its_children(program, tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.05)
     while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_end_of_the_caller_ends_the_process_and_removes_its_files(program, tmp_path):
+    """As when Blender ends the worker, or crashes itself."""
+    marker, scratch = tmp_path / "pid", tmp_path / "scratch"
+    scratch.mkdir()
+    replace_pipelines(program, f"import os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)\n")
+    code = (
+        "import sys, numpy as np\n"
+        "from worldtracing.meshing.adapters.process import Program\n"
+        f"program = Program('a', 'trellis2_texture', sys.executable, {program.repository!r})\n"
+        f"tensors = {{'rgba': np.zeros((4, 4, 4), np.uint8), 'vertices': np.eye(3, dtype=np.float32),"
+        " 'faces': np.array([[0, 1, 2]], np.int32)}\n"
+        f"program.run(tensors, {OPTIONS!r}, lambda *_: None)\n"
+    )
+    caller = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(scratch)})
+    deadline = time.monotonic() + 60
+    try:
+        while not (marker.exists() and marker.read_text()):
+            assert caller.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        assert list(scratch.iterdir())
+    finally:
+        caller.kill()
+        caller.wait()
+    while alive(int(marker.read_text())) or list(scratch.iterdir()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -213,6 +213,34 @@ def test_the_worker_makes_meshes_and_lists_generators(world, tmp_path):
         assert refusal["type"] == "error" and refusal["code"] == "WT-MESH-FORMAT"
 
 
+def mesh_job(world, output, cancel_at=""):
+    """The stages that a job has told, and its last message; it is cancelled as soon as it tells `cancel_at`."""
+    stages = []
+
+    def send(message):
+        stages.append(message["stage"])
+        if message["stage"] == cancel_at:
+            work.cancel()
+
+    request = protocol.mesh("m", str(world), str(output), faces=500, texture_size=64, resolution=24)
+    work = job.Job(protocol.parse_request(request), send)
+    answer = work.run(job.Engines())
+    return list(dict.fromkeys(stages)), answer
+
+
+@pytest.mark.parametrize("ending", [".glb", ".safetensors"])
+def test_a_cancel_at_any_stage_leaves_no_file(world, tmp_path, ending):
+    """A cancel while the file is written comes too late; who has sent it removes the file."""
+    output = tmp_path / "out" / f"mesh{ending}"
+    stages = mesh_job(world, output)[0]
+    output.unlink()
+    assert len(stages) >= 8
+    for stage in stages[:-1]:
+        told, answer = mesh_job(world, output, stage)
+        assert answer["type"] == "cancelled" and told[-1] == stage
+        assert not list(output.parent.iterdir()), stage
+
+
 def test_too_little_memory_for_a_mesh_is_said(world, tmp_path, monkeypatch, capfd):
     def too_large(request, on_progress):
         np.empty(1 << 60, np.uint8)

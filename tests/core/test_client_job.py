@@ -9,7 +9,6 @@ import pytest
 from worker_help import plugin_command, process_exists, until, write_photo
 from world_tracing.backend.worldtracing.errors import WorldTracingError
 from world_tracing.backend.worldtracing.world import LayeredWorld
-from world_tracing.worldtracing_addon.client import job as job_module
 from world_tracing.worldtracing_addon.client.job import TraceJob
 from world_tracing.worldtracing_addon.client.worker import InProcessWorker, ProcessWorker
 
@@ -114,9 +113,8 @@ def test_cancel_before_the_worker_is_there(any_worker, folder):
     assert finish(TraceJob(any_worker, request(folder))).status == "done"
 
 
-def test_a_worker_that_does_not_stop_is_killed(worker, folder, monkeypatch):
-    monkeypatch.setattr(job_module, "CANCEL_SECONDS", 0.2)
-    job = TraceJob(worker, request(folder, "half-written"))
+def test_a_worker_that_does_not_stop_is_killed(worker, folder):
+    job = TraceJob(worker, request(folder, "half-written"), cancel_seconds=0.2)
     states_until(job, lambda state: list(folder.glob(".*.tmp")))
     job.cancel()
     assert finish(job).status == "cancelled"

@@ -17,7 +17,7 @@ from ..core.jobs import JobState
 from .worker import Worker
 
 CANCEL_SECONDS = 3.0
-"""A worker that has not stopped for so long after a cancel is killed; the next trace starts a new one."""
+"""A worker that has not stopped a trace for so long after a cancel is killed; the next trace starts a new one."""
 
 
 class TraceJob:
@@ -28,11 +28,16 @@ class TraceJob:
     """
 
     def __init__(
-        self, worker: Worker, request: dict[str, Any], message: Callable[..., protocol.Message] = protocol.trace
+        self,
+        worker: Worker,
+        request: dict[str, Any],
+        message: Callable[..., protocol.Message] = protocol.trace,
+        cancel_seconds: float = CANCEL_SECONDS,
     ) -> None:
         """
         Args:
             message: makes the message of an id and the request, `protocol.trace` or `protocol.mesh`.
+            cancel_seconds: how long after a cancel a worker that has not stopped is killed.
 
         Raises:
             WorldTracingError: WT-WORKER-BUSY, WT-WORKER-NO-PYTHON, WT-WORKER-REQUEST.
@@ -43,7 +48,7 @@ class TraceJob:
         self._message = message(self.id, **request)
         protocol.parse_request(self._message)
         self._sent = False
-        self._kill_at: float | None = None
+        self._cancel_seconds, self._kill_at = cancel_seconds, None
         self._output = Path(request["output"])
         self._output_existed = self._output.exists()
         if worker.busy:
@@ -78,7 +83,7 @@ class TraceJob:
             return
         if self._sent:
             self.state = jobs.cancelling(self.state)
-            self._kill_at = time.monotonic() + CANCEL_SECONDS
+            self._kill_at = time.monotonic() + self._cancel_seconds
             self._worker.send(protocol.cancel(f"cancel-{self.id}", self.id))
         else:
             self.state = replace(self.state, status="cancelled")

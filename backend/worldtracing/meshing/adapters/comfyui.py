@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from ...world import LayeredWorld
 from ..base import GeneratorInfo, Health, MeshOptions, chosen_points
 from ..options import GeneratorOption
 from ..textured import TexturedMesh
-from .comfyui_workflow import MARGIN, SAVE, VISION_MODELS, Wish, build_workflow
+from .comfyui_check import LEAST_VERSION, check_workflow, read_version, vision_model
+from .comfyui_workflow import MARGIN, SAVE, Wish, build_workflow
 from .generated import check_with, describe, front_starts, packages_missing, place, require
 from .glb import read_glb
 from .picture import object_view, visible_pixels
@@ -52,7 +54,7 @@ CHECKPOINT = GeneratorOption(
 PICTURE_SIZE = 1024
 CHECK_SECONDS = 3.0
 POLL_SECONDS = 1.0
-LEAST_VERSION = "0.35"
+WITHDRAW_SECONDS = 0.5
 
 
 class ComfyUIGenerator:
@@ -92,10 +94,10 @@ class ComfyUIGenerator:
         def tick() -> None:
             on_progress("Looking at ComfyUI", 0, 1)
 
-        _version(server, tick)
-        wish = _wish(settings, options, _vision_model(server, settings["model"], tick), math.degrees(view.fov))
-        _check_workflow(server, build_workflow(wish), tick)
-        wish = replace(wish, image=_upload(server, png_bytes(view.on_black())))
+        read_version(server, tick)
+        wish = _wish(settings, options, vision_model(server, settings["model"], tick), math.degrees(view.fov))
+        check_workflow(server, build_workflow(wish), tick)
+        wish = replace(wish, image=_upload(server, png_bytes(view.on_black()), tick))
         content = _run(server, build_workflow(wish), settings["timeout"], on_progress)
         on_progress("Aligning the mesh", 0, 1)
         generated, target = read_glb(content), world.points[chosen]
@@ -110,9 +112,9 @@ class ComfyUIGenerator:
 def _answers(settings: Mapping) -> Health:
     server = Server("ComfyUI", settings["address"], CHECK_SECONDS)
     tick = server.deadline(CHECK_SECONDS)
-    version = _version(server, tick)
-    wish = _wish(settings, MeshOptions(), _vision_model(server, settings["model"], tick))
-    _check_workflow(server, build_workflow(wish), tick)
+    version = read_version(server, tick)
+    wish = _wish(settings, MeshOptions(), vision_model(server, settings["model"], tick))
+    check_workflow(server, build_workflow(wish), tick)
     return Health(True, f"ComfyUI {version} answers at {server.address}.")
 
 
@@ -123,71 +125,7 @@ def _wish(settings: Mapping, options: MeshOptions, vision: str, fov: float = 49.
     return Wish(**chosen, **size, vision=vision, image="", fov=fov)
 
 
-def _version(server: Server, tick: Callable[[], object]) -> str:
-    """ComfyUI's version; raises WT-MESH-VERSION where something else answers."""
-    answer = server.request("GET", "/system_stats", tick=tick)
-    stats = answer.json()
-    if answer.status != 200 or not isinstance(stats, dict) or "system" not in stats:
-        raise server.wrong_version("answers, but is not ComfyUI", "Give ComfyUI's address; it shows it when it starts.")
-    return str(stats["system"].get("comfyui_version", "of unknown version"))
-
-
-def _vision_model(server: Server, model: str, tick: Callable[[], object]) -> str:
-    """The file of the image encoder that ComfyUI has, or else the one to ask for."""
-    answer = server.request("GET", "/object_info/CLIPVisionLoader", tick=tick).json()
-    known = answer.get("CLIPVisionLoader") if isinstance(answer, dict) else None
-    offered = _offered(known["input"]["required"]["clip_name"]) if known else []
-    return next((name for name in VISION_MODELS[model] if name in offered), VISION_MODELS[model][-1])
-
-
-def _check_workflow(server: Server, workflow: Mapping, tick: Callable[[], object]) -> None:
-    """Find out before the job, not in it, that a node, an input or a file is not there.
-
-    Raises:
-        WorldTracingError: WT-MESH-VERSION, WT-MESH-WEIGHTS.
-    """
-    missing = []
-    for kind in sorted({node["class_type"] for node in workflow.values()}):
-        answer = server.request("GET", f"/object_info/{quote(kind)}", tick=tick).json()
-        known = answer.get(kind) if isinstance(answer, dict) else None
-        inputs = {} if known is None else {**known["input"].get("required", {}), **known["input"].get("optional", {})}
-        for node in (node for node in workflow.values() if node["class_type"] == kind):
-            if known is None or {name for name in node["inputs"] if "." not in name} - set(inputs):
-                missing.append(kind)
-                break
-            _check_files(server, kind, node["inputs"], inputs)
-    if missing:
-        raise server.wrong_version(
-            f"lacks the nodes {', '.join(missing)}", f"Update ComfyUI to {LEAST_VERSION} or newer."
-        )
-
-
-LOADERS = {"UNETLoader": ("unet_name", "diffusion_models"), "VAELoader": ("vae_name", "vae")}
-LOADERS["CLIPVisionLoader"] = ("clip_name", "clip_vision")
-
-
-def _check_files(server: Server, kind: str, given: Mapping, inputs: Mapping) -> None:
-    """Raise WT-MESH-WEIGHTS where a loader does not offer the file that it is to load."""
-    name, folder = LOADERS.get(kind, (None, None))
-    if name is None:
-        return
-    files = _offered(inputs[name])
-    if given[name] not in files:
-        raise WorldTracingError(
-            "WT-MESH-WEIGHTS",
-            f"{server.label} at {server.address} lacks the model file {given[name]}.",
-            f"Download it from the Comfy-Org models on the Hugging Face hub into models/{folder} of ComfyUI; "
-            f"docs/generators.md lists the files. Known are: {', '.join(files[:10]) or 'none'}.",
-        )
-
-
-def _offered(choice: list) -> list[str]:
-    """What an input can be: [[values], ...] in older nodes, ["COMBO", {"options": [values]}] in newer ones."""
-    kind, *details = choice
-    return kind if isinstance(kind, list) else (details[0] if details else {}).get("options", [])
-
-
-def _upload(server: Server, png: bytes) -> str:
+def _upload(server: Server, png: bytes, tick: Callable[[], object]) -> str:
     """Put a picture into ComfyUI's input folder; its name for LoadImage."""
     boundary, name = uuid.uuid4().hex, f"worldtracing-{uuid.uuid4().hex[:12]}.png"
     parts = (
@@ -195,7 +133,7 @@ def _upload(server: Server, png: bytes) -> str:
         "Content-Type: image/png\r\n\r\n"
     )
     body = parts.encode() + png + f"\r\n--{boundary}--\r\n".encode()
-    answer = server.request("POST", "/upload/image", body, f"multipart/form-data; boundary={boundary}", 60.0)
+    answer = server.request("POST", "/upload/image", body, f"multipart/form-data; boundary={boundary}", 60.0, tick)
     stored = answer.json()
     if answer.status != 200 or not isinstance(stored, dict) or "name" not in stored:
         raise server.failed(f"it did not take the picture (HTTP status {answer.status})")
@@ -204,19 +142,19 @@ def _upload(server: Server, png: bytes) -> str:
 
 def _run(server: Server, workflow: Mapping, seconds: float, on_progress: OnProgress) -> bytes:
     """Queue a workflow, wait for it and fetch its file; a job that is not waited for any more is taken back."""
-    answer = server.request("POST", "/prompt", {"prompt": dict(workflow), "client_id": uuid.uuid4().hex})
-    queued = answer.json()
-    if answer.status != 200 or not isinstance(queued, dict) or "prompt_id" not in queued:
-        raise server.wrong_version(
-            f"refuses the workflow ({_refusal(queued)})", f"Update ComfyUI to {LEAST_VERSION} or newer."
-        )
-    job = queued["prompt_id"]
+    job = str(uuid.uuid4())  # ours, to be known however soon it must be taken back
+    request = {"prompt": dict(workflow), "client_id": uuid.uuid4().hex, "prompt_id": job}
     try:
+        answer = server.request("POST", "/prompt", request, tick=lambda: on_progress("Asking ComfyUI", 0, 1))
+        queued = answer.json()
+        if answer.status != 200 or not isinstance(queued, dict) or "prompt_id" not in queued:
+            raise server.wrong_version(
+                f"refuses the workflow ({_refusal(queued)})", f"Update ComfyUI to {LEAST_VERSION} or newer."
+            )
+        job = queued["prompt_id"]
         file = _wait(server, job, time.monotonic() + seconds, on_progress)
     except BaseException:
-        with contextlib.suppress(WorldTracingError):
-            server.request("POST", "/queue", {"delete": [job]})
-            server.request("POST", "/interrupt", {"prompt_id": job})
+        _withdraw(server, job)
         raise
     where = {name: file.get(name, "") for name in ("filename", "subfolder", "type")}
     path = f"/view?{urlencode(where)}"
@@ -224,6 +162,19 @@ def _run(server: Server, workflow: Mapping, seconds: float, on_progress: OnProgr
     if content.status != 200:
         raise server.failed(f"it does not hand out its result (HTTP status {content.status})")
     return content.body
+
+
+def _withdraw(server: Server, job: str) -> None:
+    """Take a job back. Whoever cancels does not wait for a server that hangs; it is asked all the same."""
+
+    def ask() -> None:
+        with contextlib.suppress(WorldTracingError):
+            server.request("POST", "/queue", {"delete": [job]})
+            server.request("POST", "/interrupt", {"prompt_id": job})
+
+    asking = threading.Thread(target=ask, name="worldtracing withdrawal", daemon=True)
+    asking.start()
+    asking.join(WITHDRAW_SECONDS)
 
 
 def _wait(server: Server, job: str, deadline: float, on_progress: OnProgress) -> dict:

@@ -4,13 +4,14 @@
     python launch.py run RUNNER FOLDER          reads FOLDER/request.safetensors, writes FOLDER/result.safetensors
 
 Messages are JSON lines on stdout: health, progress, result, error. What libraries print goes to stderr. The end of
-stdin means that whoever asked is gone, and ends the process.
+stdin means that whoever asked is gone: it ends the process and removes the folder, which nobody else would.
 """
 
 import importlib
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import threading
 import traceback
@@ -30,9 +31,10 @@ def main(arguments):
         missing = [package for package in runner.NEEDS if importlib.util.find_spec(package) is None]
         send({"type": "health", "missing": missing, "python": sys.version.split()[0]})
         return 0
-    threading.Thread(target=leave_with_the_caller, daemon=True).start()
+    folder = Path(arguments[2])
+    threading.Thread(target=leave_with_the_caller, args=(folder,), daemon=True).start()
     try:
-        send({"type": "result", "facts": run(runner, Path(arguments[2]), send)})
+        send({"type": "result", "facts": run(runner, folder, send)})
     except Exception as error:  # a generator may fail in any way
         traceback.print_exc()
         send({"type": "error", **explain(error)})
@@ -90,9 +92,10 @@ def claim_stdout():
     return send
 
 
-def leave_with_the_caller():
+def leave_with_the_caller(folder):
     while os.read(0, 4096):
         pass
+    shutil.rmtree(str(folder), ignore_errors=True)
     os._exit(2)
 
 
