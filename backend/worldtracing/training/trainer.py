@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import torch
@@ -67,6 +67,12 @@ class Trainer:
 
     def train(self) -> None:
         """Train to the end of the run; stops in between lose what came after the last checkpoint."""
+        try:
+            self._train()
+        finally:
+            self.reader.shutdown(cancel_futures=True)
+
+    def _train(self) -> None:
         config = self.config
         validated = saved = self.seconds
         losses: list[Tensor] = []
@@ -110,7 +116,8 @@ class Trainer:
         for optimizer, state in zip(self.optimizers, training["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         averaged = load_file(checkpoints(self.run)[-1] / "weights.safetensors")
-        self.ema.weights = {name: averaged[name].to(self.device) for name in self.ema.weights}
+        # Copied: tensors that stay mapped keep Windows from removing the checkpoint later.
+        self.ema.weights = {name: averaged[name].to(self.device, copy=True) for name in self.ema.weights}
         self.source.restore(training["source"])
         self.step, self.samples, self.phase_step, self.phase = training["counters"]
         self.seconds = training["seconds"]
@@ -164,6 +171,8 @@ class Trainer:
         first = self.samples + share * self.processes.rank
         wanted = first, share, phase.size
         drawn, self.drawn = self.drawn, None
+        if drawn:
+            wait([drawn[1]])  # a source is asked by one thread at a time
         renders = drawn[1].result() if drawn and drawn[0] == wanted else self.source.draw(*wanted)
         following = first + phase.batch, share, phase.size
         self.drawn = following, self.reader.submit(self.source.draw, *following)

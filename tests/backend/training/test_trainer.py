@@ -1,4 +1,6 @@
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from worldtracing.errors import WorldTracingError  # noqa: E402
 from worldtracing.training.checkpoint import checkpoints  # noqa: E402
 from worldtracing.training.config import Phase, TrainingConfig, read_config  # noqa: E402
 from worldtracing.training.processes import Processes, join_processes  # noqa: E402
+from worldtracing.training.targets import make_targets  # noqa: E402
 from worldtracing.training.trainer import Trainer, noise_levels  # noqa: E402
 from worldtracing.training.validation import relative_errors  # noqa: E402
 
@@ -60,6 +63,41 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(tiny, tmp_path, spher
     assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), continued.model.parameters(), strict=True))
 
 
+def test_a_source_is_asked_by_one_thread_at_a_time_and_none_stays(tiny, tmp_path, spheres):
+    """The sample drawn ahead is of another size than the next phase wants."""
+    before = set(threading.enumerate())
+    draw, busy, together = spheres.draw, threading.Lock(), []
+
+    def slow(*wanted):
+        together.append(not busy.acquire(blocking=False))
+        time.sleep(0.05)
+        busy.release()
+        return draw(*wanted)
+
+    spheres.draw = slow
+    phases = (Phase("regression", 0.5, 1e-3, 4, 32), Phase("regression", 0.5, 1e-3, 2, 64))
+    trainer(tiny, tmp_path, spheres, steps=2, phases=phases).train()
+    assert len(together) > 2
+    assert not any(together)
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_continued_run_does_not_hold_on_to_its_checkpoint(tiny, tmp_path, spheres):
+    """Windows removes no file that is mapped."""
+    trainer(tiny, tmp_path, spheres, steps=1, phases=PHASES[:1]).train()
+    before = _mapped(tmp_path)
+    continued = trainer(tiny, tmp_path, spheres, steps=2, phases=PHASES[:1])
+    assert continued.step == 1
+    assert _mapped(tmp_path) == before == []
+
+
+def _mapped(folder):
+    maps = Path("/proc/self/maps")
+    if not maps.is_file():
+        pytest.skip("looks mappings up in /proc")
+    return [line for line in maps.read_text().splitlines() if str(folder) in line]
+
+
 def test_eight_samples_are_learned(tiny, tmp_path, spheres):
     """Regression, then flow matching: the relief of the training pictures is found, with one step and with several."""
     draw = spheres.draw
@@ -77,7 +115,7 @@ def test_eight_samples_are_learned(tiny, tmp_path, spheres):
 def test_noise_does_not_matter_before_flow_matching(tiny, tmp_path, spheres):
     run = trainer(tiny, tmp_path, spheres, steps=2, phases=PHASES[:1])
     run.train()
-    batch = run._draw(PHASES[0])
+    batch = make_targets(spheres.draw(0, 4, 32))
     noise = torch.randn(batch.x0.shape)
     with torch.no_grad():
         conditioning = run.model.condition(batch.picture, batch.rays)
