@@ -21,7 +21,7 @@ MAX_HITS = 32
 """Nearest hits kept along one ray."""
 
 TILE = 1 << 26
-"""Ray-triangle pairs tested at once; about 40 bytes each."""
+"""Pairs of a ray and a triangle, or of two hits of one ray, that exist at once; about 40 bytes each."""
 
 
 class BatchedMeshes:
@@ -69,7 +69,8 @@ def layers(
     """
     batch, height, width = rays.shape[:3]
     flat = rays.reshape(batch, -1, 3)
-    step = max(1, TILE // (batch * meshes.corners.shape[1]))
+    faces = meshes.corners.shape[1]
+    step = max(1, TILE // (batch * max(faces, min(faces, MAX_HITS) ** 2)))
     tiles = [_tile(meshes, flat[:, k : k + step], object_size, solid) for k in range(0, flat.shape[1], step)]
     depth, face, bary = (torch.cat(column, 1) for column in zip(*tiles, strict=True))
     shape = (batch, height, width, MAX_LAYERS)

@@ -10,6 +10,9 @@ from worldtracing.data.raycast import RayCaster
 from worldtracing.data.views import look_at, orbit
 
 pytest.importorskip("embreex")
+torch = pytest.importorskip("torch")
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
 raycast_torch = pytest.importorskip("worldtracing.data.raycast_torch", reason="needs torch", exc_type=ImportError)
 
 
@@ -46,6 +49,27 @@ def test_barycentrics_name_the_hit_point():
     points = (1 - u - v) * a + u * b + v * c
     rays = np.broadcast_to(camera.rays(), (6, 24, 24, 3))[valid]
     np.testing.assert_allclose(points, depth[0][valid][:, None] * rays, atol=1e-4)
+
+
+def test_no_table_is_larger_than_a_tile(monkeypatch):
+    """Few faces make many rays a tile, and each has a table of its hits squared."""
+    largest = 0
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            nonlocal largest
+            result = function(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor):
+                largest = max(largest, result.numel())
+            return result
+
+    monkeypatch.setattr(raycast_torch, "TILE", 1 << 16)
+    mesh = shapes.box().normalized()
+    camera, pose = Camera.from_fov(100, 100, 49.1), look_at(orbit(30, 40, 1.8), np.zeros(3))
+    meshes, rays = raycast_torch.BatchedMeshes([mesh], [pose], "cpu"), raycast_torch.camera_rays([camera], "cpu")
+    with Sizes():
+        raycast_torch.layers(meshes, rays)
+    assert largest <= max(1 << 16, 12 * 100 * 100)
 
 
 def test_tiles_do_not_change_the_answer(monkeypatch):
