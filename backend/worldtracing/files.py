@@ -10,6 +10,9 @@ from pathlib import Path
 
 from .errors import WorldTracingError
 
+OPEN_ELSEWHERE = (5, 32, 33, 1224)
+"""What Windows says of files that it does not replace or remove because a program has them open or mapped."""
+
 
 def write_atomically(path: str | Path, content: bytes) -> Path:
     """Write `content` to `path`, replacing it only when every byte is on disk.
@@ -75,8 +78,7 @@ def write_error(path: str | Path, error: OSError) -> WorldTracingError:
             f"The disk is full: {path} could not be written.",
             "Free some space or choose another folder.",
         )
-    return WorldTracingError(
-        "WT-IO-WRITE",
-        f"{path} cannot be written ({error.strerror or error}).",
-        "Choose a folder that you may write to.",
-    )
+    fix = "Choose a folder that you may write to."
+    if getattr(error, "winerror", None) in OPEN_ELSEWHERE:
+        fix = "Close other programs that have it open, or choose a folder that you may write to."
+    return WorldTracingError("WT-IO-WRITE", f"{path} cannot be written ({error.strerror or error}).", fix)

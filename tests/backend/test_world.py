@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import json
 import os
 import struct
@@ -241,6 +242,20 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "folder.safetensors").mkdir()
     assert code_of(make_world().save, tmp_path / "folder.safetensors") == "WT-IO-WRITE"
     assert names(tmp_path) == ["file", "folder.safetensors"]
+
+
+def test_a_file_that_a_program_has_open_on_windows_is_told(tmp_path, monkeypatch):
+    def replace(self, target):
+        error = PermissionError(errno.EACCES, "The process cannot access the file")
+        error.winerror = 32  # a sharing violation
+        raise error
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(WorldTracingError) as caught:
+        make_world().save(tmp_path / "world.safetensors")
+    assert caught.value.code == "WT-IO-WRITE"
+    assert "Close other programs that have it open" in caught.value.fix
+    assert list(tmp_path.iterdir()) == []
 
 
 @contextlib.contextmanager
