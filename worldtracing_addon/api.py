@@ -35,6 +35,8 @@ from .meshing import *  # noqa: F403
 from .meshing import __all__ as _MESHING
 from .models import *  # noqa: F403
 from .models import __all__ as _MODELS
+from .remote import *  # noqa: F403
+from .remote import __all__ as _REMOTE
 from .results import *  # noqa: F403
 from .results import __all__ as _RESULTS
 from .scene import build, camera, merged, render, view
@@ -67,6 +69,7 @@ __all__ = [
     *_DIAGNOSTICS,
     *_MESHING,
     *_MODELS,
+    *_REMOTE,
     *_RESULTS,
     *_EDITING,
 ]

@@ -28,11 +28,14 @@ def diagnostics() -> str:
         "Online access": str(bpy.app.online_access),
         "Backend": f"{state.status} {state.build} in {folder.folder}",
         "Backend Python": (chosen.python or "the backend's, or Blender's own") if chosen else "Blender's own",
+        "Remote worker": preferences.remote_worker() or "none",
         "Last error of the backend": str(error or "none"),
         "Last error of the panel": f"{job.error_message} [{job.error_code}]" if job.error_code else "none",
     }
     logs = preferences.log_folder()
-    return report(facts, state.checks, (folder.log, logs / "models.log", logs / "worker.log"))
+    text = report(facts, state.checks, (folder.log, logs / "models.log", logs / "worker.log"))
+    token = chosen.remote_token.strip() if chosen else ""
+    return text.replace(token, "<token>") if token else text
 
 
 def _gpu() -> str:

@@ -20,7 +20,7 @@ def _end_when_idle() -> float:
 @bpy.app.handlers.persistent
 def _before_render(*_) -> None:
     chosen = preferences.get_preferences()
-    if chosen is not None and chosen.free_before_render:
+    if chosen is not None and chosen.free_before_render and not preferences.remote_worker():
         session.end_idle_worker()
 
 

@@ -10,7 +10,7 @@ import bpy
 from . import generator_options
 from .client import session
 from .core.generators import DEFAULT_GENERATOR, KnownGenerator, MeshSettings, known_generators
-from .preferences import WT_GeneratorPreferences, get_preferences
+from .preferences import WT_GeneratorPreferences, get_preferences, remote_worker
 
 _generator_items: list[tuple[str, str, str, str, int]] = []  # Blender does not keep the strings of dynamic enums alive
 
@@ -102,8 +102,10 @@ def declare_options() -> None:
 
 
 def machine_options(known: KnownGenerator) -> dict[str, Any]:
-    """What the preferences say of where a generator is, as options of its own."""
+    """What the preferences say of where a generator is on this computer, as options of its own; another has its own."""
     declare_options()
+    if remote_worker():
+        return {}
     preferences = get_preferences()
     owner = known.info.settings_of or known.info.name
     return generator_options.chosen(preferences.generators, owner) if preferences is not None else {}

@@ -140,6 +140,16 @@ class WT_AddonPreferences(bpy.types.AddonPreferences):
     generators: bpy.props.PointerProperty(
         type=WT_GeneratorPreferences, name="Mesh Generators", description="Where mesh generators are on this machine"
     )
+    remote_worker: bpy.props.StringProperty(
+        name="Remote Worker",
+        description="Address of another computer that traces in the place of this one, e.g. workstation:47310. "
+        "Empty: this computer",
+    )
+    remote_token: bpy.props.StringProperty(
+        name="Token",
+        description="What the worker on the other computer printed when it first ran. Kept in Blender's preferences",
+        subtype="PASSWORD",
+    )
     in_process: bpy.props.BoolProperty(
         name="Run Inside Blender",
         description="Run the worker in a thread of Blender instead of a process of its own. "
@@ -171,7 +181,15 @@ def worker_settings() -> WorkerSettings:
         memory_gb=preferences.memory_limit or None,
         detailed_log=preferences.log_level == "detailed",
         offline=not bpy.app.online_access,
+        remote=remote_worker(),
+        token=preferences.remote_token.strip(),
     )
+
+
+def remote_worker() -> str:
+    """Address of the computer that traces in the place of this one; empty without one."""
+    preferences = get_preferences()
+    return preferences.remote_worker.strip() if preferences else ""
 
 
 def backend_python() -> Path | None:
@@ -219,12 +237,17 @@ def hub_mirror() -> str:
 
 
 def with_network_options(settings: TraceSettings) -> TraceSettings:
-    """The settings with the preferred device and precision, where they leave them to the engine and it takes them."""
+    """The settings with the preferred device and precision, where they leave them to the engine and it takes them.
+
+    The device is that of this computer; another one chooses its own.
+    """
     preferences = get_preferences()
     info = engine_info(settings.engine, session.worker_engines())
     if preferences is None or info is None or "precision" not in info.options:
         return settings
     chosen = {"device": preferences.device, "precision": preferences.precision}
+    if preferences.remote_worker.strip():
+        del chosen["device"]
     preferred = {name: value for name, value in chosen.items() if value != AUTOMATIC}
     return replace(settings, extra={**preferred, **settings.extra})
 

@@ -31,6 +31,7 @@ MODULES = (
     ".ops.mesh",
     ".ops.backend",
     ".ops.models",
+    ".ops.remote",
     ".ui.panels",
     ".ui.backend",
     ".ui.world_panels",

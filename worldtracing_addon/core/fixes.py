@@ -15,6 +15,7 @@ class Fix:
 
 _SCENE_MODE = Fix("Trace as Scene", "scene_mode")
 _CLEAR_MASK = Fix("Clear Mask", "clear_mask")
+_REMOTE = Fix("Remote Worker", "open_preferences")
 _AGAIN = {
     "wt.trace_world": Fix("Trace Again", "again"),
     "wt.make_mesh": Fix("Make Mesh Again", "again"),
@@ -33,6 +34,10 @@ _FIXES = {
     "WT-MODEL-MISSING": Fix("Download Model", "open_preferences"),
     "WT-WORKER-NO-PYTHON": Fix("Use Blender's Python", "blender_python"),
     "WT-WORKER-STALLED": Fix("Choose Python", "open_preferences"),
+    "WT-WORKER-REMOTE-ADDRESS": _REMOTE,
+    "WT-WORKER-REMOTE-UNREACHABLE": _REMOTE,
+    "WT-WORKER-REMOTE-STRANGER": _REMOTE,
+    "WT-WORKER-REMOTE-TOKEN": _REMOTE,
     "WT-MESH-SETUP": Fix("Set Up Generator", "open_preferences"),
     "WT-MESH-SERVER": Fix("Change Address", "open_preferences"),
 }
@@ -44,7 +49,7 @@ def fix_for(code: str, mask_given: bool = False, work: str = "wt.trace_world") -
     Args:
         work: the operator that has failed.
     """
-    if code in ("WT-WORKER-DIED", "WT-WORKER-FAILED"):
+    if code in ("WT-WORKER-DIED", "WT-WORKER-FAILED", "WT-WORKER-REMOTE-LOST"):
         return _AGAIN.get(work)
     if code == "WT-IMG-EMPTY-MASK" and mask_given:
         return _CLEAR_MASK

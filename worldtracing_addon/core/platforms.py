@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from subprocess import list2cmdline
 from typing import Any, BinaryIO
 
 CREATE_NO_WINDOW = 0x08000000  # subprocess has this name on Windows alone
@@ -73,6 +75,12 @@ class Platform:
         if self.system == "windows":
             return {"creationflags": CREATE_NO_WINDOW}
         return {"start_new_session": True}
+
+    def shell_command(self, command: Sequence[str], variables: Mapping[str, str]) -> str:
+        """A command with environment variables, as it is typed into a terminal; on Windows the Command Prompt."""
+        if self.system == "windows":
+            return "".join(f'set "{name}={value}" && ' for name, value in variables.items()) + list2cmdline(command)
+        return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in variables.items()), shlex.join(command)])
 
     def end_process_tree(self, process: subprocess.Popen, run: Callable = subprocess.run) -> None:
         """End a process started with `process_options`, and all that it has started, at once."""

@@ -6,6 +6,7 @@ import bpy
 
 from ..core.fixes import fix_for
 from ..core.quality import QUALITIES, choices, has_resolution
+from ..preferences import remote_worker
 from .common import SidebarPanel, draw_text, split
 
 
@@ -21,6 +22,8 @@ class WT_PT_trace(SidebarPanel, bpy.types.Panel):
         button = layout.row()
         button.scale_y = 1.5
         button.operator("wt.trace_world", icon="PLAY")
+        if address := remote_worker():
+            layout.label(text=f"On {address}", icon="NETWORK_DRIVE")
         if job.running:
             _draw_progress(layout, job)
         if job.error_code:

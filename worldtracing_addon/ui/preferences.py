@@ -11,6 +11,7 @@ from ..core.models import DOWNLOAD_GB, ModelState
 from ..generator_options import options_of
 from .backend import draw_backend
 from .common import draw_health, draw_text, split
+from .remote import draw_remote
 
 LOG_LINES = 12
 
@@ -20,6 +21,7 @@ def draw_preferences(layout: bpy.types.UILayout, preferences, context: bpy.types
     _section(layout, context, preferences, "Backend", _draw_backend)
     _section(layout, context, preferences, "Models", _draw_models)
     _section(layout, context, preferences, "Mesh Generators", _draw_generators)
+    _section(layout, context, preferences, "Remote Worker", draw_remote)
     _section(layout, context, preferences, "Memory and Speed", _draw_memory)
     _section(layout, context, preferences, "Files and Worker", _draw_files)
 
