@@ -161,6 +161,52 @@ def test_back_projection_averages_the_views_that_see_a_point():
     assert np.allclose(only_first[:2, 0], column[:2], atol=0.01)
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_voxel_grid_gets_the_mean_of_all_views_that_have_it_in_their_picture(count):
+    """Views all around with maps whose values are their pixels' places: bilinear reading gives these back exactly."""
+    grid = np.stack(np.meshgrid(*3 * [np.linspace(-0.7, 0.7, 6)], indexing="ij"), -1).reshape(-1, 3)
+    camera = Camera.from_fov(40, 24, 30)  # narrow: each view misses some voxels
+    v, u = np.mgrid[:24, :40] + 0.5
+    pictures = np.stack([u, v], -1).astype(np.float32)
+    views, total, seen = [], np.zeros((len(grid), 2)), np.zeros(len(grid))
+    for k in range(count):
+        turn = 2 * np.pi * k / count
+        pose = np.eye(4)
+        pose[:3, :3] = [[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]]
+        pose[:3, 3] = (0, 0.1, 3)
+        views.append(FeatureView(pictures + 100 * k, camera, pose))
+        at = (grid @ pose[:3, :3].T + pose[:3, 3]) @ camera.K.T
+        at = at[:, :2] / at[:, 2:]
+        inside = (at > 0).all(1) & (at < (40, 24)).all(1)
+        seen += inside
+        # Beyond the middles of the outermost pixels the border goes on.
+        total[inside] += at[inside].clip(0.5, (39.5, 23.5)) + 100 * k
+    features, weight = back_project(grid, views)
+    assert 0 < (seen == count).sum() < len(grid) and weight.tolist() == seen.tolist()
+    assert np.allclose(features[seen > 0], (total / np.maximum(seen, 1)[:, None])[seen > 0], atol=1e-3)
+    assert (features[seen == 0] == 0).all()
+
+
+def test_colors_of_several_views_count_only_where_they_see_the_surface():
+    """A ball that is red for one camera and green for the one on the other side."""
+    world = ball_world(96)
+    mesh = create_generator("layers").generate(world, None, OPTIONS, silent)
+    camera = Camera.from_K(world.K, 96, 96)
+    behind = np.diag([-1.0, 1, -1, 1])
+    behind[2, 3] = 2 * CENTER[2]
+    views, weights = [], []
+    for color, pose in (((255, 0, 0), np.eye(4)), ((0, 255, 0), behind)):
+        views.append(FeatureView(np.full((96, 96, 3), color, np.float32), camera, pose))
+        local = (mesh.vertices @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)
+        visibility = Visibility.of(local, mesh.faces, camera, 0.01)
+        weights.append(visibility.sees(local).astype(np.float32))
+    colors, weight = back_project(mesh.vertices, views, weights)
+    depth = mesh.vertices[:, 2] - CENTER[2]
+    front, back = depth < -0.5 * RADIUS, depth > 0.5 * RADIUS  # the rest is seen at a slant, or from both sides
+    assert np.allclose(colors[front], (255, 0, 0), atol=0.01) and np.allclose(colors[back], (0, 255, 0), atol=0.01)
+    assert front.sum() > 50 and back.sum() > 50 and (weight > 0).mean() > 0.98
+
+
 def test_a_raster_shows_the_nearest_triangle_and_interpolates():
     corners = np.array([[[0, 0], [20, 0], [0, 20]], [[0, 0], [20, 0], [0, 20]]], float)
     raster = rasterize(corners, 16, 16, depth=np.array([[2.0, 2, 2], [1, 1, 1]]))
