@@ -207,6 +207,7 @@ def test_a_request_that_the_worker_would_refuse_is_not_sent(folder):
     assert caught.value.code == "WT-WORKER-REQUEST" and not worker.started
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_silence_is_told(worker, folder):
     job = TraceJob(worker, slow(folder))
     states_until(job, working)
