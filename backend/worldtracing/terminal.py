@@ -1,9 +1,21 @@
-"""What the commands show while they work."""
+"""What the commands read from their arguments, and show while they work."""
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
+
+
+def positive(text: str) -> int:
+    """An argument that counts something."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
 
 
 class ProgressBar:

@@ -111,6 +111,9 @@ def test_the_options_are_handed_on(photo, tmp_path, monkeypatch):
         ["trace", "a.png", "--device", "cuda"],
         ["trace", "a.png", "--engine", "silhouette", "--steps", "3"],
         ["trace", "a.png", "--engine", "silhouette", "--seeds", "3"],
+        ["evaluate", "--engine", "silhouette", "--meshes", "x", "--views", "0"],
+        ["evaluate", "--engine", "silhouette", "--meshes", "x", "--size", "many"],
+        ["train", "x.toml", "--out", "x", "--workers", "0"],
         ["serve"],
     ],
 )

@@ -13,6 +13,7 @@ import numpy as np
 from ..data.pool import SPLITS, mesh_files
 from ..data.sheet import depth_picture, write_sheet
 from ..engines.base import ENGINES, create_engine
+from ..terminal import positive
 from .baselines import BASELINES, Predict
 from .protocol import VIEWS, engine_predict, evaluate, on_pixels, protocol_views
 
@@ -39,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES.names(), required=True)
     parser.add_argument("--meshes", type=Path, required=True, metavar="FOLDER", help="folder of .npz meshes")
     parser.add_argument("--split", choices=SPLITS, default="all", help="part of the folder (default: %(default)s)")
-    parser.add_argument("--views", type=int, default=VIEWS, help="views of each mesh (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=112, help="pixels a side (default: %(default)s)")
+    parser.add_argument("--views", type=positive, default=VIEWS, help="views of each mesh (default: %(default)s)")
+    parser.add_argument("--size", type=positive, default=112, help="pixels a side (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per value")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also write a PNG of pictures and layers")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import WorldTracingError
 from ..model.config import model_config
+from ..terminal import positive
 from .config import TrainingConfig, read_config
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--export", type=Path, metavar="FILE", help="do not train, but write the run's averaged weights in 16 bit"
     )
     parser.add_argument("--pool", metavar="FOLDER", help="folder of .npz meshes: render samples of them meanwhile")
-    parser.add_argument("--samples", type=int, default=1_000_000, help="rendered at most (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=1, help="processes that render (default: %(default)s)")
+    parser.add_argument("--samples", type=positive, default=1_000_000, help="rendered at most (default: %(default)s)")
+    parser.add_argument("--workers", type=positive, default=1, help="processes that render (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> int:

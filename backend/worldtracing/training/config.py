@@ -76,9 +76,12 @@ class TrainingConfig:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        model_config(self.model)
+        if not model_config(self.model).conv:
+            raise _unusable(f"the model {self.model}, which is none of the small ones that are trained here")
         if not self.phases:
             raise _unusable("no phase")
+        if min(self.steps, self.warmup) < 0 or (not self.steps and self.minutes <= 0):
+            raise _unusable(f"{self.minutes:g} minutes, {self.steps} steps and {self.warmup} steps of warm-up")
 
     def phase_at(self, progress: float) -> tuple[int, float]:
         """The phase at `progress` (0 to 1) of the run, and the progress within it."""

@@ -72,7 +72,7 @@ def make_optimizers(model: nn.Module, weight_decay: float) -> list[torch.optim.O
 def learning_rate(peak: float, progress: float, step: int, warmup: int) -> float:
     """Linear warm-up over the phase's first steps, times a cosine over its progress (0 to 1) down to 2 %."""
     cosine = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress))
-    return peak * cosine * min(1.0, (step + 1) / warmup)
+    return peak * cosine * min(1.0, (step + 1) / max(warmup, 1))
 
 
 class Ema:

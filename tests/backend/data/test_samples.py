@@ -101,8 +101,28 @@ def test_rendering_continues_and_refuses_other_settings(tmp_path, meshes, capsys
     assert json.loads((tmp_path / "dataset.json").read_text())["size"] == 24
     assert main([*arguments, "--count", "2", "--seed", "9"]) == 1
     assert "WT-IO-DATASET" in capsys.readouterr().err
+    assert main(["contact-sheet", str(tmp_path), str(tmp_path / "sheet.png"), "--first", "2"]) == 1
+    assert "WT-IO-DATASET" in capsys.readouterr().err
     assert main(["contact-sheet", str(tmp_path), str(tmp_path / "sheet.png")]) == 0
     assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["render", "--out", "x", "--count", "0"],
+        ["render", "--out", "x", "--count", "1", "--size", "-4"],
+        ["render", "--out", "x", "--count", "1", "--workers", "0"],
+        ["render", "--out", "x", "--count", "1", "--pool-share", "7"],
+        ["contact-sheet", "x", "y.png", "--columns", "0"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_that_make_no_sense_are_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "is not a" in capsys.readouterr().err
 
 
 def test_a_missing_data_set_is_told(tmp_path):

@@ -82,3 +82,24 @@ def test_phases_share_the_run():
     assert config.phase_at(0.65 / 2) == (0, pytest.approx(0.5))
     assert config.phase_at(0.825) == (1, pytest.approx(0.5))
     assert config.phase_at(1.0) == (1, 1.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "minutes = 0",
+        "minutes = -1",
+        "steps = -5",
+        "warmup = -1",
+        "model = 'r75b'",
+        "phases = []",
+        "epochs = 3",
+        "minutes =",
+    ],
+)
+def test_a_run_that_cannot_be_is_told(tmp_path, capsys, line):
+    config = tmp_path / "run.toml"
+    config.write_text(line)
+    assert main(["train", str(config), "--out", str(tmp_path / "run")]) == 1
+    assert "WT-TRAIN-CONFIG" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
