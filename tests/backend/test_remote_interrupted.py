@@ -109,6 +109,26 @@ def test_a_cancel_while_the_photo_is_on_its_way(server, wire, output, tmp_path):
         client.hear_until("result", id="next")
 
 
+def test_a_cancel_just_as_the_last_piece_is_sent(server, photo, output, tmp_path, monkeypatch):
+    """The other computer works already, and the next trace may come only once it has stopped."""
+
+    def send(link, message, files, stopped, on_bytes):
+        sent = transfer.send_with_files(link, message, files, stopped, on_bytes)
+        stopped.set()
+        return sent
+
+    client = InProcessBridge(server.address)
+    monkeypatch.setattr("worldtracing.worker.remote.bridge.send_with_files", send)
+    client.tell(steps("t", photo, output, 100_000, seconds=0.3))
+    client.hear_until("cancelled", id="t")
+    monkeypatch.undo()
+    client.tell(steps("next", photo, output))
+    client.hear_until("result", id="next")
+    client.requests.close()
+    client.thread.join(60)
+    assert client.code == 0 and leftovers(tmp_path) == [output.name]
+
+
 def test_a_cancel_while_the_result_is_on_its_way(server, wire, large_photo, output, tmp_path):
     with bridge(server, wire.address) as client:
         wire.hold("down", after=1 << 20)

@@ -102,10 +102,10 @@ def test_variables_for_another_python_are_not_passed_on(monkeypatch):
 
 
 def test_commands_as_they_are_typed_into_a_terminal():
-    command, variables = ["/opt/my python/bin/python", "-X", "utf8", "it's"], {"WORLDTRACING_WEIGHTS": "/data/my models"}
-    text = LINUX.shell_command(command, variables)
+    command = ["/opt/my python/bin/python", "-X", "utf8", "it's"]
+    text = LINUX.shell_command(command, {"WORLDTRACING_WEIGHTS": "/data/my models"})
     assert text == "WORLDTRACING_WEIGHTS='/data/my models' '/opt/my python/bin/python' -X utf8 'it'\"'\"'s'"
     assert MAC.shell_command(["python"], {}) == "python"
-    command, variables = [r"C:\Program Files\Python\python.exe", "serve"], {"WORLDTRACING_WEIGHTS": r"D:\my models"}
-    text = WINDOWS.shell_command(command, variables)
+    command = [r"C:\Program Files\Python\python.exe", "serve"]
+    text = WINDOWS.shell_command(command, {"WORLDTRACING_WEIGHTS": r"D:\my models"})
     assert text == r'set "WORLDTRACING_WEIGHTS=D:\my models" && "C:\Program Files\Python\python.exe" serve'

@@ -67,6 +67,7 @@ class Bridge(Conversation):
         """The exit code."""
         try:
             self._link, _ = meet(self._address, self._token)
+            print(f"Connected to {self._address}.", file=sys.stderr, flush=True)
         except WorldTracingError as error:
             print(error, file=sys.stderr, flush=True)
             self._send(protocol.error(None, error))
@@ -136,11 +137,11 @@ class Bridge(Conversation):
 
     def _upload(self, job: _Job) -> None:
         """Send a request and its files; in a thread of its own, as a cancel may come meanwhile."""
-        failure = None
+        id, failure, sent = job.request.id, None, False
         try:
             check_writable(Path(job.request.values["output"]))
             message, files = for_the_network(job.request)
-            send_with_files(self._link, message, files, job.stopped, self._progress(job, "Sending the files"))
+            sent = send_with_files(self._link, message, files, job.stopped, self._progress(job, "Sending the files"))
         except WorldTracingError as error:
             failure = error
         except LinkBrokenError:
@@ -149,10 +150,10 @@ class Bridge(Conversation):
         with self._lock:
             job.uploading = False
             stopped = job.stopped.is_set()
-        if failure is not None or stopped:
-            with contextlib.suppress(LinkBrokenError):  # the other computer may be waiting for the rest
-                self._link.tell(protocol.cancel("bridge", job.request.id))
-            id = job.request.id
+        if stopped or not sent:
+            with contextlib.suppress(LinkBrokenError):  # the other computer waits for the rest, or works already
+                self._link.tell(protocol.cancel("bridge", id))
+        if not sent:
             self._finish(protocol.cancelled(id) if failure is None else protocol.error(id, failure))
 
     # What the other computer says, in the bridge's own thread
