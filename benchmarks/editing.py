@@ -75,8 +75,8 @@ def lifted_scores(scene: EditingScene, segmentation: Segmentation, rng: np.rando
 def removal(scene: EditingScene, segmentation: Segmentation, owner: int) -> tuple[dict[str, float], list[np.ndarray]]:
     """Quality of the view without one object (selected by its true pixels, so that this judges what is behind it)."""
     world, planes = scene.world, segmentation.planes
-    rest = world.valid & ~lift(world, scene.owners[0] == owner, planes).points
-    colors = surface_colors(world, rest, planes)
+    rest = world.valid & ~lift(world, scene.owners[0] == owner, planes, segmentation.surfaces).points
+    colors = surface_colors(world, rest, planes, segmentation.surfaces)
     filled = fill(world, rest, planes)
     middle = np.array([0, 0, np.median(world.points[0, ..., 2])])
     move = turned(middle, TURN_DEGREES)

@@ -12,7 +12,6 @@ from .lifting import write_ownership
 from .objects import COPY, FILLED, LIFTED, NUMBER, lifted_objects, shown_objects
 from .parts import discard_object
 from .points import LAYER, PIXEL
-from .segmentation import planes_of
 from .transaction import Transaction
 from .world_data import read_world
 from .worlds import KIND, WorldObjects
@@ -44,5 +43,4 @@ def keep_lifted(transaction: Transaction, objects: WorldObjects, size_before: Se
         owner[layer[known], pixels[known, 1], pixels[known, 0]] = item[NUMBER]
     owner[~data.world.valid] = 0
     if owner.any():
-        planes = planes_of(objects, data)
-        write_ownership(transaction, objects, replace(data, owner=owner), planes, (owner > 0).any(0))
+        write_ownership(transaction, objects, replace(data, owner=owner), (owner > 0).any(0))

@@ -43,7 +43,7 @@ from .objects import (
 from .parts import discard_object, new_item
 from .point_meshes import new_point_mesh
 from .points import COLOR, CONFIDENCE, LAYER, PIXEL, POSITION
-from .segmentation import level_planes, planes_of, segmentation_of, select
+from .segmentation import level_planes, planes_of, segmentation_of, select, surfaces_of
 from .transaction import Transaction
 from .world_data import Window, WorldData, read_world, window_around, window_with_neighbors, write_colors, write_owner
 from .worlds import ITEM, KIND, WORLD, WorldObjects, layer_modifier
@@ -73,10 +73,11 @@ def lift_object(
     """
     data = read_world(objects)
     segmentation, planes = segmentation_of(objects, data), planes_of(objects, data)
+    surfaces = surfaces_of(objects, data)
     mask = select(objects, data, prompts) if mask is None else mask
     mask = mask & ~_seen_taken(data)
     # In the whole world, so that what is lifted does not depend on what was lifted before.
-    taken = lift(data.world, mask, planes).points & data.remaining
+    taken = lift(data.world, mask, planes, surfaces).points & data.remaining
     if not taken.any():
         raise WorldTracingError(
             "WT-SCENE-LIFTED",
@@ -90,7 +91,7 @@ def lift_object(
     owner = np.where(taken, number, data.owner).astype(np.int32)
     window = window_around(taken.any(0))
     near, points = data.crop(window), taken[:, *window]
-    colors = surface_colors(near.world, points, planes)
+    colors = surface_colors(near.world, points, planes, surfaces.crop(window))
     filled = fill(part(near.world, near.remaining), near.remaining & ~points, planes)
     with Transaction() as transaction:
         positions = to_blender(data.world.points[taken])
@@ -108,7 +109,7 @@ def lift_object(
         lifted[NUMBER], lifted[UP] = number, up.tolist()
         if filled.valid.any():
             _add_fill(transaction, objects, lifted, filled, window)
-        write_ownership(transaction, objects, replace(data, owner=owner), planes, taken.any(0))
+        write_ownership(transaction, objects, replace(data, owner=owner), taken.any(0))
     renew_merged(objects)
     return lifted
 
@@ -167,13 +168,10 @@ def _give_back(transaction: Transaction, objects: WorldObjects, data: WorldData,
     if not taken.any():
         return
     owner = np.where(taken, 0, data.owner).astype(np.int32)
-    planes = planes_of(objects, data) if owner.any() else ()
-    write_ownership(transaction, objects, replace(data, owner=owner), planes, taken.any(0))
+    write_ownership(transaction, objects, replace(data, owner=owner), taken.any(0))
 
 
-def write_ownership(
-    transaction: Transaction, objects: WorldObjects, data: WorldData, planes: Sequence[Plane], changed: np.ndarray
-) -> None:
+def write_ownership(transaction: Transaction, objects: WorldObjects, data: WorldData, changed: np.ndarray) -> None:
     """Bring the layers up to date with `data.owner`: who has which point, and the colors of what objects hid.
 
     Args:
@@ -185,7 +183,8 @@ def write_ownership(
     taken = near.owner > 0
     if taken.any():
         uncovered = dilate(taken.any(0), OUTLINE)
-        invented = surface_colors(near.world, near.remaining, planes).rgb
+        surfaces = surfaces_of(objects, data).crop(window)
+        invented = surface_colors(near.world, near.remaining, planes_of(objects, data), surfaces).rgb
         rgb = np.where((uncovered & near.remaining)[..., None], invented, rgb)
     ensure_group(transaction)
     write_colors(transaction, objects, data, rgb, window)

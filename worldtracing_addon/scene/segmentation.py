@@ -16,6 +16,7 @@ from ...backend.worldtracing.editing.base import (
     SegmenterInfo,
     segmenter_states,
 )
+from ...backend.worldtracing.editing.surfaces import Surfaces
 from ...backend.worldtracing.progress import silent
 from ..core.frames import to_blender
 from .world_data import WorldData
@@ -64,6 +65,11 @@ def segmentation_of(objects: WorldObjects, data: WorldData) -> Segmentation:
 def planes_of(objects: WorldObjects, data: WorldData) -> tuple[Plane, ...]:
     """The supports of the whole world; these need no segmenter that can be missing."""
     return _segmentation(objects, data, BUILT_IN).planes
+
+
+def surfaces_of(objects: WorldObjects, data: WorldData) -> Surfaces:
+    """What each hit of the whole world belongs to, lifted or not, with `planes_of`."""
+    return _segmentation(objects, data, BUILT_IN).surfaces
 
 
 def select(objects: WorldObjects, data: WorldData, prompts: Sequence[Prompt]) -> np.ndarray:

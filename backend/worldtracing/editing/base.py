@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from ..camera import Camera
 from ..progress import OnProgress
 from ..registry import Registry
 from ..world import LayeredWorld
+
+if TYPE_CHECKING:
+    from .surfaces import Surfaces
 
 SEGMENTERS = Registry(
     "segmenter",
@@ -59,12 +62,15 @@ class Segmentation:
         names: one per object; names[k] is that of label k + 1. All differ.
         planes: the supports, the one with the most points first.
         support: (H, W) int32, an index into `planes`, -1 where the pixel lies on none.
+        surfaces: of the same world and `planes`; spares `lift` and `surface_colors` half of their time. None where the
+            segmenter has no need of them.
     """
 
     labels: np.ndarray
     names: tuple[str, ...]
     planes: tuple[Plane, ...] = ()
     support: np.ndarray | None = None
+    surfaces: Surfaces | None = None
 
     def mask(self, label: int) -> np.ndarray:
         """(H, W) bool, the pixels of one object."""

@@ -15,7 +15,7 @@ from ..regions import dilate
 from ..world import LayeredWorld
 from .base import Plane, PointColors, part
 from .pull_push import pull_push
-from .surfaces import take_apart
+from .surfaces import Surfaces, take_apart
 
 OUTLINE = 1
 """Pixels on each side of an outline whose colors are mixed."""
@@ -24,7 +24,9 @@ CREASE = 2
 """Pixels on each side of where two supports meet: which of them a pixel shows is known no better."""
 
 
-def surface_colors(world: LayeredWorld, points: np.ndarray, planes: Sequence[Plane] = ()) -> PointColors:
+def surface_colors(
+    world: LayeredWorld, points: np.ndarray, planes: Sequence[Plane] = (), surfaces: Surfaces | None = None
+) -> PointColors:
     """Colors for a set of points: a lifted object's, or those that remain.
 
     Args:
@@ -32,8 +34,9 @@ def surface_colors(world: LayeredWorld, points: np.ndarray, planes: Sequence[Pla
             the photo shows.
         points: (L, H, W) bool, a subset of `world.valid`.
         planes: the supports.
+        surfaces: of this world and these planes, as `Segmentation.surfaces` has them; else those of the points alone.
     """
-    surfaces = take_apart(part(world, points), planes)
+    surfaces = surfaces or take_apart(part(world, points), planes)
     rgb = np.zeros((*points.shape, 3), np.uint8)
     seen = points[0]
     picture, mixed = without_outline(world.rgb, seen, world.valid[0] & ~seen, surfaces.support[0])

@@ -50,7 +50,7 @@ class GraphSegmenter:
         number = np.zeros(surfaces.count + 1, np.int32)
         number[order] = np.arange(1, len(order) + 1)
         names = tuple(f"Object {k + 1}" for k in range(len(order)))
-        return Segmentation(number[regions], names, planes, support.astype(np.int32))
+        return Segmentation(number[regions], names, planes, support.astype(np.int32), surfaces)
 
     def select(
         self, world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segmentation | None = None

@@ -31,7 +31,9 @@ SEEN = 0.005
 UNKNOWN, OBJECT, OTHER, BOTH = range(4)
 
 
-def lift(world: LayeredWorld, mask: np.ndarray, planes: Sequence[Plane] = ()) -> Lifted:
+def lift(
+    world: LayeredWorld, mask: np.ndarray, planes: Sequence[Plane] = (), surfaces: Surfaces | None = None
+) -> Lifted:
     """The object seen in `mask`, with its hidden layers.
 
     Args:
@@ -39,6 +41,7 @@ def lift(world: LayeredWorld, mask: np.ndarray, planes: Sequence[Plane] = ()) ->
         mask: (H, W) bool, the pixels in which the object is seen.
         planes: the supports, as `Segmentation.planes` has them. Their points stay, but for those in the mask; a mask
             that covers most of a support takes all of it, also behind other objects.
+        surfaces: of this very world and these planes, as `Segmentation.surfaces` has them; else they are found.
 
     Returns:
         The points, a subset of `world.valid`.
@@ -48,7 +51,7 @@ def lift(world: LayeredWorld, mask: np.ndarray, planes: Sequence[Plane] = ()) ->
     """
     if mask.shape != world.valid.shape[1:]:
         raise ValueError(f"The mask is {mask.shape} and the world {world.valid.shape[1:]}.")
-    surfaces = take_apart(world, planes)
+    surfaces = surfaces or take_apart(world, planes)
     mask = mask & (surfaces.front >= 0)
     side = _sides_of_visible(surfaces, mask)
     _sides_of_hidden(world, surfaces, mask, side)

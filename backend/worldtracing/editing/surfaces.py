@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,11 @@ class Surfaces:
     def at_front(self, values: np.ndarray) -> np.ndarray:
         """(H, W), from (L, H, W) int the values of the visible points, -1 where there are none."""
         return np.where(self.front >= 0, np.take_along_axis(values, np.maximum(self.front, 0)[None], 0)[0], -1)
+
+    def crop(self, window: tuple[slice, slice]) -> Surfaces:
+        """The same in rows and columns of the picture; sheets keep their numbers."""
+        parts = {name: getattr(self, name)[(..., *window)] for name in ("support", "front", "hits", "sheet")}
+        return replace(self, **parts)
 
 
 def take_apart(world: LayeredWorld, planes: Sequence[Plane]) -> Surfaces:
