@@ -72,6 +72,23 @@ def test_any_part_of_an_object_gives_a_closed_mesh(seed, share):
     assert (outcome == "WT-MESH-EMPTY") == (not (world.valid & mask).any())
 
 
+def test_two_points_on_one_ray():
+    depth = np.zeros((2, 9, 9))
+    depth[:, 4, 4] = 1, 3
+    assert not isinstance(attempt(world_of_depths(depth, 50)), str)
+
+
+def test_a_texture_grows_where_it_cannot_hold_the_charts():
+    """Hundreds of shreds, which would all get the same texel."""
+    rng = np.random.default_rng(0)
+    depth = 2 * np.exp(0.3 * rng.standard_normal((2, 40, 40)))
+    options = MeshOptions(faces=20_000, texture_size=64, resolution=60)
+    mesh = attempt(world_of_depths(depth, 50), options=options)
+    assert len(mesh.base_color) > 64
+    assert str(len(mesh.base_color)) in mesh.metadata["notes"][-1]
+    assert (np.ptp(mesh.uvs.reshape(-1, 2), axis=0) > 0.5).all()
+
+
 def test_points_behind_the_camera_do_not_count():
     world = world_of_depths(np.full((2, 8, 8), -1.0), 50)
     assert attempt(world) == "WT-MESH-EMPTY"

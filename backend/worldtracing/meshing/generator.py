@@ -88,7 +88,7 @@ class LayersGenerator:
             "scale": world.scale,
             "watertight": topology.watertight,
             "manifold": topology.manifold,
-            "notes": list(surface.notes),
+            "notes": [*surface.notes, *_texture_note(unwrapped.size, options.texture_size)],
             "seconds": round(time.perf_counter() - start, 2),
         }
         return TexturedMesh(surface.vertices, surface.faces, unwrapped.uvs, base_color, metadata=metadata)
@@ -130,6 +130,12 @@ def build_surface(
         on_progress("Reducing triangles", 0, 1)
         vertices, faces = decimate(vertices, faces, options.faces)
     return Surface(grid.to_camera(vertices), faces, grid.step, notes)
+
+
+def _texture_note(size: int, wished: int) -> list[str]:
+    return (
+        [] if size == wished else [f"The mesh has too many parts for {wished} texels a side: its texture has {size}."]
+    )
 
 
 def _without_specks(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

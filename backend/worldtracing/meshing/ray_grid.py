@@ -79,6 +79,7 @@ def _depth_range(depths: np.ndarray, width: float) -> tuple[float, float]:
     """
     low = np.percentile(depths, TAILS, method="higher")
     high = np.percentile(depths, 100 - TAILS, method="lower")
+    low, high = min(low, high), max(low, high)  # of two depths each is the other's tail
     reach = max(high - low, width)
     near = depths[(depths >= low - reach) & (depths <= high + reach)]
     return float(near.min()), float(near.max())

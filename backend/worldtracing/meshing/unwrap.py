@@ -54,7 +54,10 @@ class Unwrapped:
 
 
 def unwrap(vertices: np.ndarray, faces: np.ndarray, camera: Camera, visibility: Visibility, size: int) -> Unwrapped:
-    """Texture coordinates for a closed mesh in the camera's frame."""
+    """Texture coordinates for a closed mesh in the camera's frame.
+
+    A texture that cannot hold all charts with what separates them is made larger.
+    """
     corners = vertices[faces]
     neighbors = face_neighbors(faces)
     normals = face_normals(corners)
@@ -68,6 +71,9 @@ def unwrap(vertices: np.ndarray, faces: np.ndarray, camera: Camera, visibility: 
     np.minimum.at(low, chart, flat.min(1))
     np.maximum.at(high, chart, flat.max(1))
     place, scale = pack(high - low, size)
+    while scale == 0:
+        size *= 2
+        place, scale = pack(high - low, size)
     texels = (flat - low[chart][:, None]) * scale + place[chart][:, None]
     return Unwrapped(texels.astype(np.float32), label == SEEN, size)
 
@@ -117,7 +123,8 @@ def pack(sizes: np.ndarray, side: int) -> tuple[np.ndarray, float]:
         side: of the square, in texels.
 
     Returns:
-        (N, 2) float64 the top left corner of each, `GUTTER` kept around it, and the scale of the sizes.
+        (N, 2) float64 the top left corner of each, `GUTTER` kept around it, and the scale of the sizes; 0 where they do
+        not fit at any.
     """
     order = np.argsort(-sizes[:, 1], kind="stable")
     low, high = 0.0, 4.0 * side / max(float(np.sqrt(sizes.prod(1).sum())), float(sizes.max()), 1e-9)
