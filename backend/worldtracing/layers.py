@@ -157,16 +157,6 @@ def resample_layers(
     return new_points, new_valid
 
 
-def upsample_layers(
-    points: np.ndarray, valid: np.ndarray, camera: Camera, width: int, height: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The same layers on a raster of width x height pixels; see `resample_layers`."""
-    old_height, old_width = valid.shape[1:]
-    columns = (np.arange(width) + 0.5) * old_width / width
-    rows = (np.arange(height) + 0.5) * old_height / height
-    return resample_layers(points, valid, camera, columns, rows)
-
-
 def _corners(rows: np.ndarray, height: int, columns: np.ndarray, width: int):
     """The four bilinear neighbours as (open index, weight (H', W')), border replicated."""
     top, left = np.floor(rows - 0.5), np.floor(columns - 0.5)

@@ -1,8 +1,7 @@
-"""From a photo to the square that a released network sees, and back (spec section 11).
+"""From a photo to the square that a released network sees (spec section 11).
 
 The released pre-processing is followed to the last bit, OpenCV's fixed-point bilinear resize included, because the
-networks were trained on it. A `Window` remembers which part of the photo the square shows, so that cameras and
-layers find their way back.
+networks were trained on it. A `Window` remembers which part of the photo the square shows.
 """
 
 from __future__ import annotations
@@ -16,15 +15,12 @@ import numpy as np
 from .camera import Camera
 from .errors import WorldTracingError
 from .extras import need
-from .layers import resample_layers
 
 GREY = (128, 128, 128)
 """The colour that the object and clip models expect behind the foreground."""
 
 OBJECT_RATIO = 2 / 3
 """Share of the square that the foreground's longer side takes."""
-
-WHITE = 245  # a pixel with no channel below this is taken as white backdrop
 
 
 @dataclass(frozen=True)
@@ -41,11 +37,6 @@ class Window:
     def square_camera(self, photo_camera: Camera, size: int) -> Camera:
         """The photo's camera as the network's `size` x `size` pixels see it."""
         return photo_camera.cropped(self.x0, self.y0, self.width, self.height).resized(size, size)
-
-    def photo_camera(self, square_camera: Camera) -> Camera:
-        """The camera of the whole photo from the one of the network's square."""
-        window = square_camera.resized(self.width, self.height)
-        return window.cropped(-self.x0, -self.y0, self.photo_width, self.photo_height)
 
 
 @dataclass(frozen=True)
@@ -161,40 +152,6 @@ def composite(rgb: np.ndarray, alpha: np.ndarray, background: tuple[int, int, in
     weight = alpha[..., None].astype(np.float32) / np.float32(255)
     blended = rgb.astype(np.float32) * weight + np.array(background, np.float32) * (1 - weight)
     return np.clip(blended, 0, 255).astype(np.uint8)
-
-
-def near_white_alpha(rgb: np.ndarray) -> np.ndarray | None:
-    """The matte of a product photo on white, (H, W) uint8 of 0 and 255, or None if the picture is not one.
-
-    It is one if 95 % of its one-pixel border is white, and more than 10 % but less than 95 % of the picture.
-    """
-    white = (rgb >= WHITE).all(-1)
-    border = np.concatenate([white[0], white[-1], white[1:-1, 0], white[1:-1, -1]])
-    if border.mean() < 0.95 or not 0.10 < white.mean() < 0.95:
-        return None
-    return np.where(white, 0, 255).astype(np.uint8)
-
-
-def layers_to_photo(
-    points: np.ndarray, valid: np.ndarray, camera: Camera, window: Window, width: int, height: int
-) -> tuple[np.ndarray, np.ndarray, Camera]:
-    """Layers on the network's square, resampled to width x height pixels that cover the whole photo.
-
-    Args:
-        points: (L, S, S, 3) float32.
-        valid: (L, S, S) bool.
-        camera: of the S x S pixels.
-
-    Returns:
-        (L, height, width, 3) points, (L, height, width) validity, False outside the window, and their camera.
-    """
-    size_y, size_x = valid.shape[1:]
-    photo_x = (np.arange(width) + 0.5) * window.photo_width / width
-    photo_y = (np.arange(height) + 0.5) * window.photo_height / height
-    columns = (photo_x - window.x0) * size_x / window.width
-    rows = (photo_y - window.y0) * size_y / window.height
-    points, valid = resample_layers(points, valid, camera, columns, rows)
-    return points, valid, window.photo_camera(camera).resized(width, height)
 
 
 def _cv2():

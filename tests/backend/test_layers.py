@@ -14,7 +14,6 @@ from worldtracing.layers import (
     resample_layers,
     solve_camera,
     sort_layers,
-    upsample_layers,
 )
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "misc"
@@ -168,11 +167,18 @@ def test_too_few_points_give_no_camera():
     assert solve_camera(points, valid) is None
 
 
+def upsampled(points, valid, camera, width, height):
+    """The same layers on a raster of width x height pixels."""
+    columns = (np.arange(width) + 0.5) * camera.width / width
+    rows = (np.arange(height) + 0.5) * camera.height / height
+    return resample_layers(points, valid, camera, columns, rows)
+
+
 def test_a_slanted_plane_is_upsampled_exactly():
     small, large = Camera.from_fov(12, 9, 60), Camera.from_fov(12, 9, 60).resized(36, 27)
     normal = np.array([0.2, -0.1, 1.0])  # the plane n·x = 3
     points, valid = stack(3 / (small.rays() @ normal), camera=small)
-    new_points, new_valid = upsample_layers(points, valid, small, 36, 27)
+    new_points, new_valid = upsampled(points, valid, small, 36, 27)
     inner = np.s_[0, 3:-3, 3:-3]  # the outermost half pixel has no neighbour to mix with
     expected = large.rays() * (3 / (large.rays() @ normal))[..., None]
     assert new_valid.all()
@@ -183,7 +189,7 @@ def test_a_slanted_plane_is_upsampled_exactly():
 def test_no_point_hangs_between_a_near_and_a_far_surface():
     camera = Camera.from_fov(8, 8, 50)
     depth = np.where(np.arange(8) < 4, 1.0, 3.0)
-    new_points, new_valid = upsample_layers(*stack(depth, camera=camera), camera, 40, 40)
+    new_points, new_valid = upsampled(*stack(depth, camera=camera), camera, 40, 40)
     assert new_valid.all()
     assert set(np.unique(new_points[..., 2].round(4))) == {1.0, 3.0}
     assert (new_points[0, :, :20, 2].round(4) == 1).all()  # the edge stays where it was
@@ -193,7 +199,7 @@ def test_holes_stay_holes_and_do_not_bleed():
     camera = Camera.from_fov(4, 4, 50)
     depth = np.full((4, 4), 2.0)
     depth[1, 2] = np.nan
-    new_points, new_valid = upsample_layers(*stack(depth, camera=camera), camera, 12, 12)
+    new_points, new_valid = upsampled(*stack(depth, camera=camera), camera, 12, 12)
     assert not new_valid[0, 3:6, 6:9].any()
     assert new_valid.sum() == 144 - 9
     np.testing.assert_allclose(new_points[new_valid][:, 2], 2, rtol=1e-6)
@@ -204,7 +210,7 @@ def test_same_raster_gives_the_same_points_even_off_their_rays():
     camera = Camera.from_fov(7, 5, 50)
     points, valid = stack(rng.uniform(1, 9, (5, 7)), rng.uniform(1, 9, (5, 7)), camera=camera)
     points += rng.normal(0, 0.05, points.shape).astype(np.float32)
-    new_points, new_valid = upsample_layers(points, valid, camera, 7, 5)
+    new_points, new_valid = upsampled(points, valid, camera, 7, 5)
     assert new_valid.all()
     np.testing.assert_allclose(new_points, points, rtol=1e-5, atol=1e-6)
 
