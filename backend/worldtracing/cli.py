@@ -24,7 +24,7 @@ from .version import __version__
 from .weights import commands as weights
 from .worker.remote import commands as remote
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, INTERRUPTED = 0, 1, 130  # and 2 by argparse
 
 EXIT_CODES = """exit codes:
   0    all is well
