@@ -63,13 +63,13 @@ def read_world(objects: WorldObjects) -> WorldData:
     """Collect a world's layers.
 
     Raises:
-        WorldTracingError: WT-SCENE-EMPTY where its layers or its root have been deleted.
+        WorldTracingError: WT-SCENE-EMPTY where its layers, their points or its root have been deleted.
     """
-    layers, root = objects.layers, objects.root
+    layers, root = objects.point_layers, objects.root
     if not layers or root is None:
         raise WorldTracingError(
             "WT-SCENE-EMPTY",
-            f"The layers of the world {objects.name!r} have been deleted.",
+            f"The layers of the world {objects.name!r} have been deleted, or their points.",
             "Undo that, or trace the photo again.",
         )
     width, height = root["wt_size"]
@@ -78,7 +78,8 @@ def read_world(objects: WorldObjects) -> WorldData:
     valid, owner = np.zeros(shape, bool), np.zeros(shape, np.int32)
     confidence = np.ones(shape, np.float32)
     vertices: list[tuple[np.ndarray, np.ndarray] | None] = [None] * shape[0]
-    for part in reversed(layers):  # the visible layer last, whose colors are the photo's
+    colored = np.zeros((height, width), bool)
+    for part in sorted(layers, key=lambda part: part["wt_layer"]):  # a pixel has the color of its first layer
         columns, rows = np.floor(read_attribute(part.data, PIXEL)).astype(int).T
         at = part["wt_layer"], rows, columns
         vertices[at[0]] = rows, columns
@@ -86,7 +87,10 @@ def read_world(objects: WorldObjects) -> WorldData:
         confidence[at] = read_attribute(part.data, CONFIDENCE).clip(0, 1)
         owners = read_attribute(part.data, OWNER)
         owner[at] = 0 if owners is None else owners
-        rgb[rows, columns] = _photo(part.data)
+        fresh = ~colored[rows, columns]
+        if fresh.any():
+            rgb[rows[fresh], columns[fresh]] = _photo(part.data, fresh)
+            colored[rows, columns] = True
     K = np.array(root["wt_K"], np.float64).reshape(3, 3)
     metadata = {"mode": root.get("wt_mode") or "object", "engine": root.get("wt_engine")}
     world = LayeredWorld(points, valid, rgb, K, root.get("wt_scale", "relative"), confidence, metadata)
@@ -122,7 +126,7 @@ def window_with_neighbors(pixels: np.ndarray, owner: np.ndarray) -> Window:
 
 def write_owner(transaction: Transaction, objects: WorldObjects, data: WorldData, owner: np.ndarray) -> None:
     """Tell the layers which points objects have taken; layers then leave them out."""
-    for part in objects.layers:
+    for part in objects.point_layers:
         rows_columns = data.vertices[part["wt_layer"]]
         _write(transaction, part.data, OWNER, "INT", owner[part["wt_layer"]][rows_columns])
 
@@ -133,11 +137,11 @@ def write_colors(
     """Give the layers' points in a window colors, (L, h, w, 3) uint8 sRGB; the photo's stay known."""
     to_working = compat.rec709_to_working()
     first, last = ((window[0].start, window[1].start), (window[0].stop, window[1].stop))
-    for part in objects.layers:
+    for part in objects.point_layers:
         rows, columns = data.vertices[part["wt_layer"]]
         inside = (rows >= first[0]) & (rows < last[0]) & (columns >= first[1]) & (columns < last[1])
         if part.data.attributes.get(PHOTO) is None:
-            _write(transaction, part.data, PHOTO, "INT", _packed(_photo(part.data)))
+            _write(transaction, part.data, PHOTO, "INT", _packed(data.world.rgb[rows, columns]))
         colors = read_attribute(part.data, COLOR)
         near = rgb[part["wt_layer"], rows[inside] - first[0], columns[inside] - first[1]]
         colors[inside] = linear_rgba(near, to_working)
@@ -157,17 +161,18 @@ def _write(transaction: Transaction, mesh: bpy.types.Mesh, name: str, kind: str,
     mesh.update_tag()
 
 
-def _photo(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(N, 3) uint8 sRGB, the photo's colors at the vertices of a layer."""
+def _photo(mesh: bpy.types.Mesh, which: np.ndarray) -> np.ndarray:
+    """(M, 3) uint8 sRGB, the photo's colors at the vertices `which` (N,) bool of a layer."""
     packed = read_attribute(mesh, PHOTO)
-    if packed is not None:
-        return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
-    return shown_colors(mesh)
+    if packed is None:
+        return shown_colors(mesh, which)
+    packed = packed[which]
+    return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
 
 
-def shown_colors(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(N, 3) uint8 sRGB, the colors with which a mesh of points is shown."""
-    linear = read_attribute(mesh, COLOR)[:, :3]
+def shown_colors(mesh: bpy.types.Mesh, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """(M, 3) uint8 sRGB, the colors with which the vertices `which` of a mesh of points are shown."""
+    linear = read_attribute(mesh, COLOR)[which, :3]
     return to_bytes(linear_to_srgb(convert(linear, np.linalg.inv(compat.rec709_to_working()))).clip(0, 1))
 
 
