@@ -18,34 +18,46 @@ def rec709_to_working() -> np.ndarray:
 
 
 def set_modifier_input(modifier: bpy.types.NodesModifier, socket: str, value: Any) -> None:
-    """Set the input named `socket` of a geometry-nodes modifier; a menu's value is its item's name."""
+    """Set the input named `socket` of a geometry-nodes modifier; a menu's value is its item's name.
+
+    One that the artist has renamed or removed from the group, and an item that its menu does not have, are left alone;
+    so is every one for None.
+    """
     item = _input_socket(modifier.node_group, socket)
+    is_menu = item is not None and item.socket_type == "NodeSocketMenu"
+    if None in (item, value) or (is_menu and value not in menu_items(modifier.node_group, socket)):
+        return
     if hasattr(modifier, "properties"):  # 5.2 on: typed properties
         getattr(modifier.properties.inputs, item.identifier).value = value
     else:
-        if item.socket_type == "NodeSocketMenu":
-            value = menu_items(modifier.node_group, socket).index(value)
-        modifier[item.identifier] = value
+        modifier[item.identifier] = menu_items(modifier.node_group, socket).index(value) if is_menu else value
     modifier.id_data.update_tag()
 
 
 def get_modifier_input(modifier: bpy.types.NodesModifier, socket: str) -> Any:
-    """The value that `set_modifier_input` sets; vectors as a tuple."""
+    """The value that `set_modifier_input` sets, vectors as a tuple; None where the artist has taken it away."""
     item = _input_socket(modifier.node_group, socket)
+    if item is None:
+        return None
     if hasattr(modifier, "properties"):
         value = getattr(modifier.properties.inputs, item.identifier).value
     else:
-        value = modifier[item.identifier]
+        value = modifier.get(item.identifier)
+        if value is None:
+            return None
         if item.socket_type == "NodeSocketMenu":
-            return menu_items(modifier.node_group, socket)[value]
+            return dict(enumerate(menu_items(modifier.node_group, socket))).get(value)
         if item.socket_type == "NodeSocketBool":
             return bool(value)
     return tuple(value) if item.socket_type == "NodeSocketVector" else value
 
 
 def draw_modifier_input(layout: bpy.types.UILayout, modifier: bpy.types.NodesModifier, socket: str) -> None:
-    """A field for the input named `socket` of a geometry-nodes modifier."""
-    identifier = _input_socket(modifier.node_group, socket).identifier
+    """A field for the input named `socket` of a geometry-nodes modifier, unless the artist has taken it away."""
+    item = _input_socket(modifier.node_group, socket)
+    if item is None:
+        return
+    identifier = item.identifier
     if hasattr(modifier, "properties"):  # 5.2 on
         layout.prop(getattr(modifier.properties.inputs, identifier), "value", text=socket)
     else:
@@ -58,13 +70,14 @@ def input_names(group: bpy.types.NodeTree) -> list[str]:
 
 
 def menu_items(group: bpy.types.NodeTree, socket: str) -> list[str]:
-    """The items of a menu input, in the order of the numbers that Blender stores before 5.2."""
-    switch = next(
+    """The items of a menu input, in the order of the numbers that Blender stores before 5.2; none if it is unused."""
+    switches = (
         link.to_node
         for link in group.links
         if link.from_node.bl_idname == "NodeGroupInput" and link.from_socket.name == socket
     )
-    return [item.name for item in switch.enum_items]
+    switch = next((node for node in switches if node.bl_idname == "GeometryNodeMenuSwitch"), None)
+    return [item.name for item in switch.enum_items] if switch else []
 
 
 def name_menu_items(switch: bpy.types.Node, names: tuple[str, ...]) -> None:
@@ -144,8 +157,5 @@ def _inputs(group: bpy.types.NodeTree) -> list[bpy.types.NodeTreeInterfaceSocket
     return [item for item in group.interface.items_tree if item.item_type == "SOCKET" and item.in_out == "INPUT"]
 
 
-def _input_socket(group: bpy.types.NodeTree, name: str) -> bpy.types.NodeTreeInterfaceSocket:
-    for item in _inputs(group):
-        if item.name == name:
-            return item
-    raise KeyError(name)
+def _input_socket(group: bpy.types.NodeTree, name: str) -> bpy.types.NodeTreeInterfaceSocket | None:
+    return next((item for item in _inputs(group) if item.name == name), None)

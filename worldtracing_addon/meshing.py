@@ -15,8 +15,8 @@ from .core.generators import KnownGenerator, MeshSettings, known_generators
 from .core.jobs import JobState
 from .mesh_jobs import GeneratorCheck, MeshFailure, MeshWork
 from .scene import meshes
-from .scene.objects import LIFTED, lifted_objects
-from .scene.worlds import KIND, WORLD, WorldObjects, worlds
+from .scene.objects import is_lifted, lifted_objects
+from .scene.worlds import WORLD, WorldObjects, worlds
 
 __all__ = [
     "MeshFailure",
@@ -188,7 +188,7 @@ def _wait(work: MeshWork | GeneratorCheck, on_progress: Callable[[JobState], Non
 def _source(target: WorldObjects | bpy.types.Object) -> tuple[WorldObjects, bpy.types.Object | None]:
     if isinstance(target, WorldObjects):
         return target, None
-    if target.get(KIND) != LIFTED:
+    if not is_lifted(target):
         raise _no_source(target)
     return _world_of(target), target
 

@@ -24,7 +24,8 @@ def _read(socket: str, default: Any):
         world = _world(owner.id_data)
         modifiers = map(layer_modifier, world.layers if world else ())
         modifier = next(filter(None, modifiers), None)
-        return default if modifier is None else compat.get_modifier_input(modifier, socket)
+        value = None if modifier is None else compat.get_modifier_input(modifier, socket)
+        return default if value is None else value
 
     return get
 
@@ -49,7 +50,7 @@ def _menu(socket: str, items: tuple[str, ...], descriptions: tuple[str, ...], de
         name=socket,
         description=description,
         items=[(item, item, text) for item, text in zip(items, descriptions, strict=True)],
-        get=lambda owner: items.index(read(owner)),
+        get=lambda owner: items.index(value) if (value := read(owner)) in items else 0,
         set=lambda owner, index: write(owner, items[index]),
     )
 

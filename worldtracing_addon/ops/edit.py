@@ -31,8 +31,9 @@ def selected(context: bpy.types.Context, world: WorldObjects) -> list[bpy.types.
 def select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
     for other in context.selected_objects:
         other.select_set(False)
-    context.view_layer.objects.active = item
-    item.select_set(True)
+    if context.view_layer.objects.get(item.name) == item:  # else its collection is switched off
+        context.view_layer.objects.active = item
+        item.select_set(True)
 
 
 def world_of_camera(context: bpy.types.Context) -> WorldObjects | None:

@@ -12,7 +12,7 @@ from ..core.placing import HIGH_PERCENT, LOW_PERCENT, bottom_center, turn_betwee
 from .attributes import read_attribute
 from .lifting import duplicate, set_removed
 from .objects import ORIGIN, UP, matrix_of
-from .points import POSITION
+from .points import POSITION, holds_points
 from .worlds import WORLD, WorldObjects
 
 
@@ -91,7 +91,7 @@ def size_of(item: bpy.types.Object) -> tuple[float, float, float]:
 
 def _corners(item: bpy.types.Object) -> list[Vector]:
     """Corners of an object's box in its own frame; a lifted one's without its few stray points."""
-    if ORIGIN not in item:
+    if ORIGIN not in item or not holds_points(item):
         return [Vector(corner) for corner in item.bound_box]
     low, high = np.percentile(read_attribute(item.data, POSITION), (LOW_PERCENT, HIGH_PERCENT), axis=0)
     return [Vector((x, y, z)) for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]

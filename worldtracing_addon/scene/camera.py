@@ -129,7 +129,7 @@ def orbit_camera(scene: bpy.types.Scene, world: WorldObjects, degrees: float) ->
 def _center(world: WorldObjects) -> Vector:
     """The middle one of all points along each axis, in the frame of the root."""
     positions = []
-    for layer in world.layers:
+    for layer in world.point_layers:
         values = np.empty(len(layer.data.vertices) * 3, np.float32)
         layer.data.attributes["position"].data.foreach_get("vector", values)
         positions.append(values.reshape(-1, 3))

@@ -8,6 +8,7 @@ from functools import partial
 import bpy
 import numpy as np
 
+from ...backend.worldtracing.errors import WorldTracingError
 from ..core.commands import Command, Describe, no_name, parse
 from . import arranging, describing, lifting
 from .attributes import read_attribute, write_attribute
@@ -125,7 +126,7 @@ def _remember_colors(transaction: Transaction, objects: WorldObjects) -> None:
         write_attribute(mesh, COLOR, "FLOAT_COLOR", colors)
         mesh.update()
 
-    for part in objects.layers:
+    for part in objects.point_layers:
         transaction.on_rollback(partial(restore, part.data, read_attribute(part.data, COLOR)))
 
 
@@ -136,7 +137,15 @@ def _can_stand_in(objects: WorldObjects, item: bpy.types.Object) -> bool:
 
 
 def _select(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
-    for other in bpy.context.view_layer.objects:
+    shown = list(bpy.context.view_layer.objects)
+    missing = next((item for item in items if item not in shown), None)
+    if missing is not None:
+        raise WorldTracingError(
+            "WT-SCENE-SELECT",
+            f"{missing.name} cannot be selected, as its collection is switched off.",
+            "Switch it on in the outliner.",
+        )
+    for other in shown:
         other.select_set(other in items)
     if items:
         bpy.context.view_layer.objects.active = items[0]

@@ -11,10 +11,9 @@ from ..core.coverage import FILLED_FRAME, LONGER_SIDE, Splats, coverage, covered
 from ..core.rigs import RigRange, Viewpoint, clip_matrix, suggest_range
 from .attributes import read_attribute
 from .objects import ORIGIN, parts_with_points
-from .points import OWNER, PIXEL, POSITION
+from .points import OWNER, PIXEL, POINT_RADIUS, POSITION
 from .worlds import WorldObjects
 
-POINT_RADIUS = 0.75  # pixels, as the points of a layer are shown by default
 POINTS_PER_PIXEL = 1.5  # along each side of a splatted view: enough that rounding leaves no gaps
 
 

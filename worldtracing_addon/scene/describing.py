@@ -81,7 +81,7 @@ def _mask(objects: WorldObjects, data: WorldData, detection: Detection) -> np.nd
 
 def _key(objects: WorldObjects, words: str) -> tuple | None:
     detector = detector_in_use()
-    meshes = tuple(part.data.session_uid for part in objects.layers)
+    meshes = tuple(part.data.session_uid for part in objects.point_layers)
     return detector and (objects.id, meshes, detector.name, words.casefold())
 
 

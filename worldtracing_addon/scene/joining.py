@@ -14,7 +14,7 @@ from ...backend.worldtracing.editing.cut_off import cut_off
 from ...backend.worldtracing.errors import WorldTracingError
 from .attributes import read_attribute
 from .lifting import new_shown, renew_merged, stand
-from .objects import FILLED, LIFTED, NUMBER, ORIGIN, UP, matrix_of, shown_objects
+from .objects import FILLED, LIFTED, NUMBER, ORIGIN, UP, is_lifted, matrix_of, shown_objects
 from .parts import discard_object
 from .point_meshes import Attributes, chosen, joined_attributes, new_point_mesh
 from .points import LAYER, PIXEL, POSITION
@@ -31,7 +31,7 @@ def merge(objects: WorldObjects, items: Sequence[bpy.types.Object]) -> bpy.types
         WorldTracingError: WT-SCENE-SELECT where these are fewer than two objects lifted out of this world.
     """
     parts = objects.parts
-    if len(items) < 2 or any(item not in parts or item.get(KIND) != LIFTED for item in items):
+    if len(items) < 2 or any(item not in parts or not is_lifted(item) for item in items):
         raise WorldTracingError(
             "WT-SCENE-SELECT",
             "Two or more objects lifted out of one world must be selected; copies cannot be merged.",
@@ -58,7 +58,7 @@ def split(objects: WorldObjects, item: bpy.types.Object, prompts: Sequence[Promp
     Raises:
         WorldTracingError: WT-SCENE-SELECT for what is no lifted object, WT-SCENE-PROMPT, WT-SCENE-SPLIT.
     """
-    if item not in objects.parts or item.get(KIND) != LIFTED:
+    if item not in objects.parts or not is_lifted(item):
         raise WorldTracingError(
             "WT-SCENE-SELECT",
             f"{item.name} was not lifted out of this world; a copy cannot be split.",

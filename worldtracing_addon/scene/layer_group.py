@@ -54,6 +54,9 @@ _CAMERA_SOCKETS: tuple[tuple[str, str, Any, Any, Any, str], ...] = (
     ("UV Max", "Vector", (1, 1, 0), None, None, "UV of the traced picture's top right corner in the photo"),
 )
 
+INPUTS = tuple(spec[0] for spec in _SOCKETS + _CAMERA_SOCKETS)
+"""Names of the group's inputs, which the artist may rename or remove in a file."""
+
 _SURFACE_INPUTS = ("Depth Jump", "Width", "Height", "Focal X", "Focal Y", "Center X", "Center Y", "UV Min", "UV Max")
 
 

@@ -55,7 +55,8 @@ def update_layers(
 
 def _display_in_use(layers: dict[int, bpy.types.Object]) -> str | None:
     modifiers = (layer_modifier(layer) for _, layer in sorted(layers.items()))
-    return next((compat.get_modifier_input(modifier, "Display") for modifier in modifiers if modifier), None)
+    shown = (compat.get_modifier_input(modifier, "Display") for modifier in modifiers if modifier)
+    return next(filter(None, shown), None)
 
 
 def set_input(transaction: Transaction, modifier: bpy.types.NodesModifier, socket: str, value: Any) -> None:

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from .attributes import read_attribute
-from .lifting import write_ownership
+from .lifting import discard_fill, write_ownership
 from .objects import COPY, FILLED, LIFTED, NUMBER, lifted_objects, shown_objects
 from .parts import discard_object
-from .points import LAYER, PIXEL
+from .points import LAYER, PIXEL, holds_points
 from .transaction import Transaction
 from .world_data import read_world
-from .worlds import KIND, WorldObjects
+from .worlds import ITEM, KIND, WorldObjects
 
 
 def keep_lifted(transaction: Transaction, objects: WorldObjects, size_before: Sequence[int]) -> None:
@@ -38,6 +38,10 @@ def keep_lifted(transaction: Transaction, objects: WorldObjects, size_before: Se
     data = read_world(objects)
     owner = np.zeros_like(data.owner)
     for item in lifted:
+        if not holds_points(item):  # the artist has converted it, and with it goes what it was made of
+            discard_fill(transaction, objects, item[ITEM])
+            transaction.set_properties(item, **{KIND: COPY})
+            continue
         layer, pixels = read_attribute(item.data, LAYER), np.floor(read_attribute(item.data, PIXEL)).astype(int)
         known = layer < len(owner)
         owner[layer[known], pixels[known, 1], pixels[known, 0]] = item[NUMBER]

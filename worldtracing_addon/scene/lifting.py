@@ -120,7 +120,7 @@ def put_back(objects: WorldObjects, *items: bpy.types.Object) -> None:
     lifted = [item for item in items if item[KIND] == LIFTED and item in parts]
     with Transaction() as transaction:
         for item in lifted:
-            _discard_fill(transaction, objects, item[ITEM])
+            discard_fill(transaction, objects, item[ITEM])
         for item in items:
             discard_object(transaction, item)
         _give_back(transaction, objects, data, np.isin(data.owner, [item[NUMBER] for item in lifted]))
@@ -276,7 +276,7 @@ def _add_fill(
     new_shown(transaction, objects, mesh.name, mesh, FILLED, lifted[ITEM], np.zeros(3))
 
 
-def _discard_fill(transaction: Transaction, objects: WorldObjects, item: str) -> None:
+def discard_fill(transaction: Transaction, objects: WorldObjects, item: str) -> None:
     for other in shown_objects(objects):
         if other[KIND] == FILLED and other[ITEM] == item:
             discard_object(transaction, other)

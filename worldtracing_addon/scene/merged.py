@@ -17,7 +17,7 @@ from .layers import set_input
 from .materials import UNLIT, ensure_material
 from .parts import discard_object, new_object
 from .point_meshes import joined_attributes, new_point_mesh
-from .points import POSITION
+from .points import POINT_RADIUS, POSITION
 from .transaction import Transaction
 from .worlds import WorldObjects, layer_modifier
 
@@ -70,13 +70,14 @@ def make_point_cloud(world: WorldObjects) -> bpy.types.Object:
         WorldTracingError: WT-SCENE-EMPTY.
     """
     layers, controls = _layers(world)
+    K = world.root["wt_K"]
     values = joined_attributes([layer.data for layer in layers])
     name = fit_name(world.name, " Point Cloud")
     with Transaction() as transaction:
         cloud = transaction.made(compat.new_point_cloud(name, len(values[POSITION][1])))
         for attribute, (kind, rows) in values.items():
             write_attribute(cloud, attribute, kind, rows)
-        write_attribute(cloud, RADIUS, "FLOAT", _radius(controls, values[POSITION][1][:, 1]))
+        write_attribute(cloud, RADIUS, "FLOAT", _radius(controls, values[POSITION][1][:, 1], min(K[0], K[4])))
         cloud.materials.append(ensure_material(transaction, UNLIT))
         part = transaction.made(bpy.data.objects.new(name, cloud))
         part.parent = world.root
@@ -86,7 +87,7 @@ def make_point_cloud(world: WorldObjects) -> bpy.types.Object:
 
 def _layers(world: WorldObjects) -> tuple[list[bpy.types.Object], bpy.types.NodesModifier]:
     """The layers, and the modifier of the first that has one."""
-    layers = world.layers
+    layers = world.point_layers
     controls = next(filter(None, map(layer_modifier, layers)), None)
     if controls is None or not any(len(layer.data.vertices) for layer in layers):
         raise WorldTracingError(
@@ -123,11 +124,13 @@ def _renew(
                 compat.set_modifier_input(modifier, socket, compat.get_modifier_input(controls, socket))
 
 
-def _radius(modifier: bpy.types.NodesModifier, depth: np.ndarray) -> np.ndarray:
-    """(N,) float32 radius of points at `depth`, by the inputs of a layer's modifier."""
-    read = {name: compat.get_modifier_input(modifier, name) for name in compat.input_names(modifier.node_group)}
-    reach = depth if read["Depth Scaling"] else np.full_like(depth, (read["Near"] + read["Far"]) / 2)
-    return reach * np.float32(read["Point Radius"] / min(read["Focal X"], read["Focal Y"]))
+def _radius(modifier: bpy.types.NodesModifier, depth: np.ndarray, focal: float) -> np.ndarray:
+    """(N,) float32 radius of points at `depth`, by the inputs of a layer's modifier and the smaller focal length."""
+    pixels, scaling = (compat.get_modifier_input(modifier, name) for name in ("Point Radius", "Depth Scaling"))
+    near, far = (compat.get_modifier_input(modifier, name) for name in ("Near", "Far"))
+    if scaling is False and None not in (near, far):
+        depth = np.full_like(depth, (near + far) / 2)
+    return depth * np.float32((POINT_RADIUS if pixels is None else pixels) / focal)
 
 
 def _hide(transaction: Transaction, layers: list[bpy.types.Object], hidden: bool) -> None:

@@ -22,7 +22,7 @@ from ..core.names import fit_name
 from .attributes import read_attribute
 from .objects import FILLED, ORIGIN, lifted_objects, shown_objects
 from .parts import new_item
-from .points import CONFIDENCE, OWNER, PIXEL, POSITION
+from .points import CONFIDENCE, OWNER, PIXEL, POSITION, holds_points
 from .textured_material import textured_material
 from .transaction import Transaction
 from .world_data import read_world, shown_colors
@@ -54,7 +54,7 @@ def read_points(objects: WorldObjects, item: bpy.types.Object | None) -> Layered
         parts = [item]
     else:
         parts = objects.layers + [part for part in shown_objects(objects) if part[KIND] == FILLED]
-    found = [_points_of(part) for part in parts if PIXEL in part.data.attributes]  # else the artist has emptied it
+    found = [_points_of(part) for part in parts if holds_points(part)]  # else the artist has emptied it
     if not any(len(points) for points, *_ in found):
         raise WorldTracingError(
             "WT-SCENE-EMPTY",

@@ -6,6 +6,7 @@ import bpy
 from mathutils import Matrix
 
 from .node_graph import NodeGraph
+from .points import holds_points
 from .transaction import Transaction
 from .worlds import KIND, WorldObjects
 
@@ -33,7 +34,13 @@ def shown_objects(world: WorldObjects) -> list[bpy.types.Object]:
 
 def parts_with_points(world: WorldObjects) -> list[bpy.types.Object]:
     """Every object with points of a world, hidden ones included; layers that were merged, on their own and as one."""
-    return [*world.layers, *([world.merged] if world.merged else []), *shown_objects(world)]
+    parts = [*world.layers, *([world.merged] if world.merged else []), *shown_objects(world)]
+    return [part for part in parts if holds_points(part)]
+
+
+def is_lifted(item: bpy.types.Object) -> bool:
+    """Whether an object was lifted and still has its traced points, which go when the artist converts it."""
+    return item.get(KIND) == LIFTED and holds_points(item)
 
 
 def edited_objects(world: WorldObjects) -> list[bpy.types.Object]:

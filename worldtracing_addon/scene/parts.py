@@ -33,10 +33,10 @@ def new_collection(
 def new_object(
     transaction: Transaction, objects: WorldObjects, home: str, name: str, kind: str, data: bpy.types.ID | None
 ) -> bpy.types.Object:
-    """A new object in the world's collection of the kind `home`."""
+    """A new object in the world's collection of the kind `home`, or where the artist removed that, in the world's."""
     part = transaction.made(bpy.data.objects.new(name, data))
     part[WORLD], part[KIND] = objects.id, kind
-    transaction.link(objects.sub_collection(home), part)
+    transaction.link(objects.sub_collection(home) or objects.collection, part)
     return part
 
 
@@ -49,13 +49,9 @@ def new_item(
     item: str,
     data: bpy.types.ID | None,
 ) -> bpy.types.Object:
-    """A new object of a kind that a world can have many of, told apart by `item`.
-
-    It goes into the world's collection of the kind `home`, or where the artist removed that, into the world's.
-    """
-    part = transaction.made(bpy.data.objects.new(name, data))
-    part[WORLD], part[KIND], part[ITEM] = objects.id, kind, item
-    transaction.link(objects.sub_collection(home) or objects.collection, part)
+    """A new object of a kind that a world can have many of, told apart by `item`."""
+    part = new_object(transaction, objects, home, name, kind, data)
+    part[ITEM] = item
     return part
 
 

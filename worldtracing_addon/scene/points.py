@@ -15,8 +15,18 @@ from .transaction import Transaction
 
 POSITION, COLOR, LAYER, PIXEL, CONFIDENCE = "position", "wt_color", "wt_layer", "wt_pixel", "wt_confidence"
 
+POINT_RADIUS = 0.75
+"""Pixels of the traced picture, as the points of a layer are shown by default."""
+
 OWNER = "wt_owner"
 """Point attribute of layers: the number of the lifted object that a point belongs to, 0 where it is the world's own."""
+
+
+def holds_points(part: bpy.types.Object) -> bool:
+    """Whether an object still has traced points: converting it, or applying its modifier, takes their attributes."""
+    attributes = part.data.attributes if part.type == "MESH" else {}
+    names = POSITION, COLOR, LAYER, PIXEL, CONFIDENCE
+    return all(name in attributes and attributes[name].domain == "POINT" for name in names)
 
 
 def layer_meshes(transaction: Transaction, world: LayeredWorld, name: str) -> dict[int, bpy.types.Mesh]:

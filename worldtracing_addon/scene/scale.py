@@ -162,15 +162,16 @@ def _find(world: WorldObjects, layer: int, uv: tuple[float, float]) -> _Anchor |
 
 def _layers_with_points(world: WorldObjects) -> list[bpy.types.Object]:
     """Layers that the artist has not emptied."""
-    return [layer for layer in world.layers if len(layer.data.vertices)]
+    return [layer for layer in world.point_layers if len(layer.data.vertices)]
 
 
 def _uv_window(world: WorldObjects, layer: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
     """UV of the traced picture's top left corner in the photo, and how far UV goes on with one pixel."""
     modifier = layer_modifier(layer)
-    low, high = np.zeros(2), np.ones(2)
-    if modifier is not None:  # else the artist has removed it, and with it what part of the photo was traced
-        low, high = (np.array(compat.get_modifier_input(modifier, f"UV {end}"))[:2] for end in ("Min", "Max"))
+    ends = [modifier and compat.get_modifier_input(modifier, f"UV {end}") for end in ("Min", "Max")]
+    if None in ends:  # the artist has removed it, and with it what part of the photo was traced
+        ends = [(0, 0), (1, 1)]
+    low, high = (np.array(end)[:2] for end in ends)
     return np.array([low[0], high[1]]), (high - low) / world.root["wt_size"].to_list() * (1, -1)
 
 

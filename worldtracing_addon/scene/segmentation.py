@@ -89,7 +89,7 @@ def level_planes(planes: Sequence[Plane]) -> list[tuple[np.ndarray, float]]:
 
 
 def _segmentation(objects: WorldObjects, data: WorldData, segmenter: str) -> Segmentation:
-    key, meshes = (objects.id, segmenter), tuple(part.data.session_uid for part in objects.layers)
+    key, meshes = (objects.id, segmenter), tuple(part.data.session_uid for part in objects.point_layers)
     if _known.get(key, (None,))[0] != meshes:
         _known[key] = meshes, SEGMENTERS.load(segmenter)().segment(data.world, silent)
     return _known[key][1]

@@ -12,7 +12,9 @@ from typing import Any
 import bpy
 
 from .. import compat
+from .layer_group import INPUTS
 from .layer_group import NAME as GROUP_NAME
+from .points import holds_points
 
 WORLD, KIND = "wt_world", "wt_kind"
 """Custom properties of every part: the id of the world it belongs to, and what it is."""
@@ -82,15 +84,24 @@ class WorldObjects:
         return sorted((part for part in self.parts if part[KIND] == "layer"), key=lambda part: part["wt_layer"])
 
     @property
+    def point_layers(self) -> list[bpy.types.Object]:
+        """The layers without those whose traced points the artist has given up, by applying the modifier for one."""
+        return [layer for layer in self.layers if holds_points(layer)]
+
+    @property
     def merged(self) -> bpy.types.Object | None:
         """All layers as one object, where they were merged."""
         return self.object_of("merged")
 
     @property
     def parts(self) -> list[bpy.types.Object]:
-        """Every object that was made for it. Copies carry the same properties, but are the artist's."""
+        """Every object that was made for it. Copies carry the same properties, but are the artist's.
+
+        So are layers that were converted to another type of object, which cannot be given new points.
+        """
         scene = self.scene
         owned = [part for part in scene.objects if self._owns(part)] if scene else []
+        owned = [part for part in owned if part.type == "MESH" or part[KIND] not in ("layer", "merged")]
         first: dict[tuple, bpy.types.Object] = {}
         for part in sorted(owned, key=lambda part: part.name):  # a copy is "name.001"
             first.setdefault((part[KIND], part.get("wt_layer"), part.get(ITEM)), part)
@@ -153,9 +164,12 @@ def set_layer_inputs(world: WorldObjects, **values: Any) -> None:
     Names are given with underscores for spaces, e.g. Point_Radius=1.0.
 
     Raises:
-        KeyError: the group has no such input.
+        KeyError: the group has no such input; one that the artist has renamed or removed is left alone.
     """
+    values = {name.replace("_", " "): value for name, value in values.items()}
+    if unknown := values.keys() - set(INPUTS):
+        raise KeyError(*unknown)
     shown = [*world.layers, *([world.merged] if world.merged else []), *world.items]
     for modifier in filter(None, map(layer_modifier, shown)):
         for name, value in values.items():
-            compat.set_modifier_input(modifier, name.replace("_", " "), value)
+            compat.set_modifier_input(modifier, name, value)

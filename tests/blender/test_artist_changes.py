@@ -1,0 +1,135 @@
+"""What an artist does to a world with Blender's own tools leads to no error but a sentence."""
+
+import bpy
+import numpy as np
+import pytest
+from editing_world import BALL, room
+from mathutils import Vector
+
+
+@pytest.fixture
+def rebuild(scene_modules, submodule):
+    """Build the room; a second call traces it again."""
+    picture, _ = room()
+    world = submodule("backend.worldtracing.world").LayeredWorld(
+        picture.points, picture.valid, picture.rgb, picture.K, picture.scale, metadata={"mode": "scene"}
+    )
+    return lambda: scene_modules.show(world, "room.png")
+
+
+@pytest.fixture
+def ball(scene_modules):
+    """A click on the ball, in the traced picture."""
+    row, column = np.argwhere(room()[1][0] == BALL).mean(0)
+    return scene_modules.api.Click(column, row)
+
+
+@pytest.fixture
+def everything(scene_modules, submodule, rebuild, ball):
+    """Does all that can be done with a world, and returns the codes of what was refused, by name."""
+
+    def do(world):
+        api, picking = scene_modules.api, submodule("worldtracing_addon.scene.picking")
+        shown = world.root.world_tracing
+        places = [world.root.matrix_world @ Vector((x, 3, 0)) for x in (0, 1)]
+        actions = {
+            "read": lambda: [getattr(shown, name) for name in ("display", "color_source", "point_radius", "lit")],
+            "write": lambda: (setattr(shown, "display", "Surface"), setattr(shown, "point_radius", 1)),
+            "find": lambda: api.find_objects(world),
+            "lift": lambda: api.lift_object(world, [ball]),
+            "pick": lambda: picking.pick_in_view(world, np.eye(4), (96, 96), (48, 48)),
+            "rig": lambda: api.add_rig(world, "arc"),
+            "merge": lambda: api.merge_layers(world),
+            "cloud": lambda: api.make_point_cloud(world),
+            "orbit": lambda: api.add_orbit_camera(bpy.context.scene, world, 10),
+            "scale": lambda: api.set_scale(world, *places, 2),
+            "retrace": rebuild,
+            "put back": lambda: api.put_all_back(world),
+            "remove": lambda: api.remove_world(world),
+        }
+        refused = {}
+        for name, action in actions.items():
+            try:
+                action()
+            except scene_modules.errors.WorldTracingError as error:
+                refused[name] = error.code
+        assert api.worlds(bpy.context.scene) == []
+        return refused
+
+    return do
+
+
+@pytest.mark.parametrize("change", ["renamed", "removed", "cleared"])
+def test_inputs_that_an_artist_takes_away_are_left_alone(scene_modules, rebuild, everything, change):
+    world = rebuild()
+    modifiers = [scene_modules.worlds.layer_modifier(layer) for layer in world.layers]
+    interface = modifiers[0].node_group.interface
+    for name in ("Display", "Color Source", "Point Radius", "Near", "UV Min", "Material"):
+        socket = next(item for item in interface.items_tree if item.name == name)
+        if change == "renamed":
+            socket.name = f"My {name}"
+        elif change == "removed":
+            interface.remove(socket)
+        elif not hasattr(modifiers[0], "properties"):  # from 5.2 on they cannot be
+            for modifier in modifiers:
+                del modifier[socket.identifier]
+    assert everything(world) == {}
+
+
+@pytest.mark.parametrize("kind", ["MESH", "POINTCLOUD"])
+def test_a_layer_that_was_converted_is_the_artists(scene_modules, rebuild, everything, kind):
+    if kind not in bpy.ops.object.convert.get_rna_type().properties["target"].enum_items:
+        pytest.skip("this Blender cannot")
+    world = rebuild()
+    layer = world.layers[0]
+    world.root.world_tracing.display = "Surface" if kind == "MESH" else "Points"
+    with bpy.context.temp_override(selected_objects=[layer], selected_editable_objects=[layer], object=layer):
+        bpy.context.view_layer.objects.active = layer
+        layer.select_set(True)
+        assert bpy.ops.object.convert(target=kind) == {"FINISHED"}
+    assert layer not in world.point_layers and len(world.point_layers) > 0
+    refused = everything(world)
+    assert set(refused.values()) <= {"WT-SCENE-LIFTED", "WT-SCENE-PROMPT"}
+    if kind == "POINTCLOUD":
+        assert layer.name in bpy.context.scene.objects, "it could not become a layer again"
+
+
+def test_a_lifted_object_that_was_converted_stays_and_the_layers_become_whole(scene_modules, rebuild, ball):
+    api, world = scene_modules.api, rebuild()
+    item = api.lift_object(world, [ball])
+    count = len(item.data.vertices)
+    item.modifiers.clear()
+    item.data = bpy.data.meshes.new("sculpted")
+    assert item in api.lifted_objects(world)
+    for refused in (lambda: api.split_object(world, item, [ball]), lambda: api.make_mesh(item)):
+        with pytest.raises(scene_modules.errors.WorldTracingError) as caught:
+            refused()
+        assert caught.value.code == "WT-SCENE-SELECT"
+    rebuild()
+    assert item.name in bpy.context.scene.objects and api.lifted_objects(world) == []
+    assert len(api.lift_object(world, [ball]).data.vertices) == count
+
+
+@pytest.mark.parametrize("kind", ["layers", "objects", "cameras"])
+def test_new_parts_go_elsewhere_where_a_collection_was_deleted(rebuild, everything, kind):
+    world = rebuild()
+    collection = world.sub_collection(kind)
+    for part in collection.objects:
+        world.collection.objects.link(part)
+    bpy.data.collections.remove(collection)
+    assert everything(world) == {}
+
+
+@pytest.mark.parametrize("kind", ["world", "objects"])
+def test_objects_are_lifted_in_a_collection_that_is_switched_off(scene_modules, rebuild, ball, kind):
+    world = rebuild()
+    entries = [bpy.context.view_layer.layer_collection]
+    for entry in entries:
+        entries.extend(entry.children)
+    next(entry for entry in entries if entry.collection == world.sub_collection(kind)).exclude = True
+    assert bpy.ops.wt.lift_object(x=ball.x, y=ball.y) == {"FINISHED"}
+    (item,) = scene_modules.api.lifted_objects(world)
+    with pytest.raises(scene_modules.errors.WorldTracingError) as caught:
+        scene_modules.api.run_command(world, f"select the {item.name}")
+    assert caught.value.code == "WT-SCENE-SELECT" and "switched off" in caught.value.message
+    assert scene_modules.api.run_command(world, f"move the {item.name} left 0.5 m").startswith("Move")
