@@ -8,6 +8,7 @@ from editing_world import BALL, CAMERA, CRATE, CUP, FLOOR, SIZE, TABLE, room
 
 from worldtracing.editing import Box, Click, Stroke, merge, part, pixels_of, refine, rename, segment, select, split
 from worldtracing.editing.base import SEGMENTERS
+from worldtracing.editing.prompts import drawn
 from worldtracing.errors import WorldTracingError
 from worldtracing.world import LayeredWorld
 
@@ -110,6 +111,27 @@ def test_the_photo_decides_where_the_geometry_does_not(scene, segmentation, kind
     x, y = inner_pixel(ball)
     prompt = {"click": Click(x, y), "box": Box(*extent(ball)), "stroke": Stroke(((x - 9, y), (x + 9, y)))}[kind]
     assert overlap(select(world, [prompt], everything), ball) > 0.95
+
+
+def test_the_photo_decides_where_the_geometry_knows_but_a_part_of_what_a_stroke_covers(scene, segmentation):
+    world, owners = scene
+    ball = owners[0] == BALL
+    x, y = inner_pixel(ball)
+    lower = ball & (np.arange(SIZE)[:, None] > y)
+    part = replace(segmentation, labels=lower.astype(np.int32), names=("part",), support=None)
+    stroke = Stroke(((x, y - 8), (x, y + 3)))
+    assert overlap(select(world, [stroke], part), ball) > 0.95
+    assert overlap(select(world, [Stroke(((x, y + 5), (x, y + 7)), 2.0)], part), lower) == 1
+
+
+def test_long_strokes_cover_what_is_near_their_line():
+    stroke = Stroke(((-20, 10), (50.3, 10), (50.3, 90.7), (300, 90)), 3.5)
+    rows, columns = np.mgrid[:SIZE, :SIZE] + 0.5
+    across = (np.abs(rows - 10) <= 3) & (columns < 50)
+    down = (np.abs(columns - 50.3) <= 3) & (rows > 10) & (rows < 90)
+    covered = drawn([stroke], (SIZE, SIZE))
+    assert covered[across | down].all()
+    assert not covered[(np.abs(rows - 10) > 3.5) & (np.abs(columns - 50.3) > 3.5) & (np.abs(rows - 90) > 5)].any()
 
 
 def test_the_only_object_of_a_trace_may_fill_the_picture():

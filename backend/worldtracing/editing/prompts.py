@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +27,9 @@ ENCLOSED = 0.7
 FITTING = 0.5
 """Overlap of a box with what it means, below which the photo decides instead of the geometry."""
 
+COVERED = 0.75
+"""Share of the lines drawn over an object that what they mean must cover; else the photo decides here too."""
+
 LARGEST = 0.35
 """Share of the picture above which a region is not believed to be one object."""
 
@@ -34,8 +38,8 @@ def choose(world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segment
     """The regions of a segmentation that the prompts point at, (H, W) bool.
 
     Supports count as regions too, but a box or a stroke means them only where it means no object. A region that is
-    both wanted and not wanted is divided along the photo's edges. Where there is no region, or one much larger than
-    what is meant, the object is cut out of the photo by its colors.
+    both wanted and not wanted is divided along the photo's edges. Where there is no region, one much larger than
+    what is meant, or none for much of a stroke, the object is cut out of the photo by its colors.
 
     Raises:
         WorldTracingError: WT-SCENE-PROMPT when the prompts point at nothing.
@@ -51,7 +55,10 @@ def choose(world: LayeredWorld, prompts: Sequence[Prompt], segmentation: Segment
     mask = np.isin(regions, list(wanted - unwanted))
     boxes = drawn([prompt for prompt in positive if isinstance(prompt, Box)], regions.shape)
     alone = world.metadata.get("mode") == "object"  # and may fill the picture
-    if not wanted or (not alone and _too_much(mask, regions < first_support, boxes)):
+    lines = [replace(prompt, radius=0.5) for prompt in positive if isinstance(prompt, Stroke)]
+    line = drawn(lines, regions.shape) & ~outside  # a brush can be wider than the thing
+    missed = np.count_nonzero(np.isin(regions[line], list(wanted))) < COVERED * np.count_nonzero(line)
+    if not wanted or missed or (not alone and _too_much(mask, regions < first_support, boxes)):
         seen = world.valid.any(0)
         if not ((inside | boxes) & seen).any():
             raise nothing_there()
