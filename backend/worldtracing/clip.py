@@ -16,7 +16,7 @@ from .errors import WorldTracingError
 from .image import Photo, load_mask, load_photo
 from .matte import find_foreground
 from .progress import OnProgress, silent
-from .tracing import in_file_pixels
+from .tracing import check_seed, in_file_pixels
 from .world import LayeredWorld
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -49,9 +49,10 @@ def trace_clip(
         One world per frame; its metadata tells `frame`, `frames` and `window`, both counted from 0.
 
     Raises:
-        WorldTracingError: WT-IMG-CLIP for no frames or another number of masks; those of load_photo, load_mask,
-            find_foreground and `WTDiTEngine.trace_frames`.
+        WorldTracingError: WT-IMG-CLIP for no frames or another number of masks; WT-MODEL-OPTION, WT-MEM-TRACE; those of
+            load_photo, load_mask, find_foreground and `WTDiTEngine.trace_frames`.
     """
+    check_seed(seed)
     paths = clip_frames(frames)
     mask_paths = None if masks is None else clip_frames(masks)
     if mask_paths is not None and len(mask_paths) != len(paths):
@@ -60,15 +61,26 @@ def trace_clip(
             f"There are {len(mask_paths)} masks for {len(paths)} frames.",
             "Give one mask for each frame, in the same order.",
         )
+    options = TraceOptions("object", seed, extra=dict(extra or {}))
+    try:
+        return _trace(paths, mask_paths, options, engine or WTDiTEngine(), on_progress)
+    except MemoryError as error:
+        raise WorldTracingError(
+            "WT-MEM-TRACE",
+            f"There is not enough memory to trace {len(paths)} frames.",
+            "Trace fewer frames at a time, scale them down, or close other programs.",
+        ) from error
+
+
+def _trace(
+    paths: list[Path], masks: list[Path] | None, options: TraceOptions, engine: WTDiTEngine, on_progress: OnProgress
+) -> list[LayeredWorld]:
     photos: list[Photo] = []
     for k, path in enumerate(paths):
         on_progress("Reading the frames", k, len(paths))
         photos.append(load_photo(path))
-    alphas = _alphas(photos, mask_paths, on_progress)
-    options = TraceOptions("object", seed, extra=dict(extra or {}))
-    traced = (engine or WTDiTEngine()).trace_frames(
-        [photo.rgb for photo in photos], alphas, _camera(photos[0]), options, on_progress
-    )
+    alphas = _alphas(photos, masks, on_progress)
+    traced = engine.trace_frames([photo.rgb for photo in photos], alphas, _camera(photos[0]), options, on_progress)
     return [
         replace(world, metadata={**_metadata(path, photo), **in_file_pixels(world.metadata, photo)})
         for world, path, photo in zip(traced, paths, photos, strict=True)

@@ -66,12 +66,17 @@ def check_request(request: TraceRequest) -> None:
             f"A resolution of {request.resolution} pixels is not possible.",
             f"Choose a longest side between {MIN_RESOLUTION} and {MAX_RESOLUTION} pixels.",
         )
-    if not 0 <= request.seed <= MAX_SEED:
-        raise _bad_option(f"The seed {request.seed} is not possible.", f"Choose a seed between 0 and {MAX_SEED}.")
+    check_seed(request.seed)
     if request.fov_degrees is not None and request.intrinsics is not None:
         raise WorldTracingError(
             "WT-IMG-CAMERA", "Both a field of view and intrinsics were given.", "Give one of the two."
         )
+
+
+def check_seed(seed: int) -> None:
+    """Raises WT-MODEL-OPTION unless 0 <= seed <= 2**32 - 1."""
+    if not 0 <= seed <= MAX_SEED:
+        raise _bad_option(f"The seed {seed} is not possible.", f"Choose a seed between 0 and {MAX_SEED}.")
 
 
 def trace_photo(request: TraceRequest, engine: Engine, on_progress: OnProgress = silent) -> LayeredWorld:

@@ -120,6 +120,19 @@ def test_bad_clips(frames, weights, tmp_path):
     fails("WT-IMG-EMPTY-MASK", frames)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_is_not_possible(frames, seed):
+    fails("WT-MODEL-OPTION", frames, seed=seed)
+
+
+def test_too_many_frames_for_the_memory(frames, engine, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(engine, "trace_frames", full)
+    fails("WT-MEM-TRACE", frames, engine=engine)
+
+
 def test_a_clip_can_be_cancelled_in_its_second_window(frames, weights, engine):
     calls = []
 
