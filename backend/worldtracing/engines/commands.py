@@ -26,7 +26,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--seeds", type=_seeds, metavar="N", help="how many seeds, or a list: 42,43 (default: 1)")
     group.add_argument("--steps", type=int, metavar="1..20", help="sampler steps (default: the model's)")
-    group.add_argument("--precision", choices=PRECISIONS, help="default: fast on CUDA, fp32 elsewhere")
+    group.add_argument(
+        "--precision", choices=PRECISIONS, help="default: fast (bf16) on GPUs that have it, fp32 elsewhere"
+    )
     group.add_argument("--device", help="cuda, cuda:1, mps or cpu (default: the first that is there)")
 
 

@@ -153,7 +153,8 @@ class NetworkKeeper:
         free = free_memory(device)
         if free is not None and kept is not None:
             free += kept.held  # of the same file: it stays or makes room
-        plan = plan_memory(header.config, free, precision, len(wish.seeds), frames, size, wish.offload)
+        offload = wish.offload and device != "cpu"  # where there is no other memory
+        plan = plan_memory(header.config, free, precision, len(wish.seeds), frames, size, offload)
         return _on_cpu(plan, header) if device == "cpu" and plan.offload else plan
 
     def _attempt(self, path: Path, header: WeightsHeader, run: _Run, plan: MemoryPlan, notes: list[str]) -> Traced:

@@ -250,6 +250,14 @@ def test_the_smallest_setting_of_each_device():
     assert (host.precision, host.seeds, host.offload) == ("fast", 1, False)
 
 
+def test_on_the_cpu_offload_changes_nothing(trace, make_weights):
+    """There is no other memory to keep blocks in; in particular the precision stays what was asked for."""
+    make_weights(precision="bf16")
+    plain, offloaded = (trace(device="cpu", precision="fp32", offload=wish) for wish in (False, True))
+    assert offloaded.metadata["precision"] == "fp32"
+    np.testing.assert_array_equal(offloaded.points, plain.points)
+
+
 def test_offloaded_blocks_give_the_same_world_also_after_a_cancel(engine, trace, make_weights, monkeypatch):
     make_weights()
     plain = trace(device="cpu")
