@@ -14,7 +14,8 @@ from .planes import support_map
 from .pull_push import nearest_known, pull_push
 
 NOT_FARTHER = 0.02
-"""A filled point lies behind the removed one, but for this share of its depth."""
+"""A support is believed to go on behind the removed point, though it lies before it by up to this share of its depth;
+what is filled in by depth alone lies behind it by as much."""
 
 
 def fill(world: LayeredWorld, points: np.ndarray, planes: Sequence[Plane] = ()) -> Filled:
@@ -36,6 +37,7 @@ def fill(world: LayeredWorld, points: np.ndarray, planes: Sequence[Plane] = ()) 
     if not hole.any():
         return empty
     rest, present = front_points(part(world, points))
+    planes = _remaining(planes, removed_points, hole, rest, present)
     support = support_map(planes, rest, present)
     picture, mixed = without_outline(world.rgb, points[0], hole, support)
     source = points[0] & ~mixed
@@ -51,14 +53,23 @@ def fill(world: LayeredWorld, points: np.ndarray, planes: Sequence[Plane] = ()) 
     around = source & present & ~hole
     free = hole & ~present & ~on_plane & _next_to(around, hole, present)
     if free.any():
-        behind = around & (rest[..., 2] >= np.median(removed_points[hole][:, 2]))
-        around = behind if behind.any() else around
+        farther = around & (rest[..., 2] >= np.median(removed_points[hole][:, 2]))
+        around = farther if farther.any() else around
         inverse = pull_push(1 / np.maximum(rest[..., 2:], 1e-6), around)[..., 0]
-        depth = np.where(free, np.maximum(1 / np.maximum(inverse, 1e-6), at_least), depth)
+        behind = removed_points[..., 2] * (1 + NOT_FARTHER)
+        depth = np.where(free, np.maximum(1 / np.maximum(inverse, 1e-6), behind), depth)
         color[free] = pull_push(picture, around)[free]
     valid = on_plane | free
     points = np.where(valid[..., None], rays * np.where(valid, depth, 0)[..., None], 0).astype(np.float32)
     return Filled(points, valid, np.where(valid[..., None], np.rint(color), 0).astype(np.uint8))
+
+
+def _remaining(
+    planes: Sequence[Plane], removed: np.ndarray, hole: np.ndarray, rest: np.ndarray, present: np.ndarray
+) -> tuple[Plane, ...]:
+    """The planes that lost less than they keep: others are slices of the object, or were removed with it."""
+    gone, kept = support_map(planes, removed, hole), support_map(planes, rest, present)
+    return tuple(p for k, p in enumerate(planes) if np.count_nonzero(gone == k) <= np.count_nonzero(kept == k))
 
 
 def _support_depth(
