@@ -54,11 +54,11 @@ def test_a_trace_is_that_of_this_computer(api, preferences, server, submodule, t
     there = api.trace_world(image, output=tmp_path / "there.safetensors")
     assert len(api.worlds(bpy.context.scene)) == 1 and there.camera == bpy.context.scene.camera
     assert submodule("worldtracing_addon.client.session")._worker.hello["address"] == preferences.remote_worker
-    assert f"On {preferences.remote_worker}" in draw_panels(MODULE)["WT_PT_trace"]
+    assert f"Runs on {preferences.remote_worker}" in draw_panels(MODULE)["WT_PT_trace"]
     text = api.diagnostics()
     assert preferences.remote_worker in text and TOKEN not in text
     preferences.remote_worker = ""
-    assert not any(text.startswith("On ") for text in draw_panels(MODULE)["WT_PT_trace"])
+    assert not any(text.startswith("Runs on") for text in draw_panels(MODULE)["WT_PT_trace"])
     api.trace_world(image, output=tmp_path / "here.safetensors")
     assert (tmp_path / "here.safetensors").read_bytes() == (tmp_path / "there.safetensors").read_bytes()
 

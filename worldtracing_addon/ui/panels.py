@@ -23,7 +23,7 @@ class WT_PT_trace(SidebarPanel, bpy.types.Panel):
         button.scale_y = 1.5
         button.operator("wt.trace_world", icon="PLAY")
         if address := remote_worker():
-            layout.label(text=f"On {address}", icon="NETWORK_DRIVE")
+            layout.label(text=f"Runs on {address}", icon="NETWORK_DRIVE")
         if job.running:
             _draw_progress(layout, job)
         if job.error_code:

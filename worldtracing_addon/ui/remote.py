@@ -11,7 +11,7 @@ from .common import draw_text, split
 
 def draw_remote(layout: bpy.types.UILayout, context: bpy.types.Context, preferences) -> None:
     """Address, token, and how the last test went."""
-    draw_text(layout, context, "Traces and meshes run on the computer with this address, which gets the photos")
+    draw_text(layout, context, "With an address, traces and meshes run on that computer, which gets the photos")
     split(layout)
     layout.prop(preferences, "remote_worker", text="Address")
     layout.prop(preferences, "remote_token")

@@ -69,6 +69,6 @@ def unreachable(address: Address, reason: str) -> WorldTracingError:
     return WorldTracingError(
         "WT-WORKER-REMOTE-UNREACHABLE",
         f"No worker answers at {address} ({reason}).",
-        "Check that the other computer is on, that `worldtracing serve --listen` runs there, and its firewall; "
+        "Check that the other computer is on, that worldtracing serve --listen runs there, and its firewall; "
         "with an SSH tunnel, that the tunnel is open.",
     )

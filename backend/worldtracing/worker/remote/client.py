@@ -45,7 +45,7 @@ def meet(address: Address, token: str) -> tuple[Link, RemoteWorker]:
             raise WorldTracingError(
                 "WT-WORKER-REMOTE-STRANGER",
                 f"What answers at {address} is no worker of World Tracing.",
-                "Check the port: it is the one that `worldtracing serve --listen` names when it starts.",
+                "Check the port: it is the one that worldtracing serve --listen names when it starts.",
             ) from error
         if isinstance(error, LinkBrokenError):
             raise unreachable(address, str(error)) from error

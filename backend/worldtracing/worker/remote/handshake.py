@@ -137,7 +137,7 @@ def _bad_token(sentence: str) -> WorldTracingError:
     return WorldTracingError(
         "WT-WORKER-REMOTE-TOKEN",
         sentence,
-        "Copy the token that `worldtracing serve --listen` printed on the other computer when it first ran.",
+        "Copy the token that worldtracing serve --listen printed on the other computer when it first ran.",
     )
 
 
