@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .model.tokens import Conditioning
     from .model.wt_dit import WTDiT
 
+BROKEN = 1e9  # stands for the distance of a point that is not finite
+
 ORDER_SLACK = 0.01  # of the depth: layers nearer than this are one surface twice, in either order
 
 OnPreview = Callable[[int, Tensor], None]
@@ -212,9 +214,11 @@ def _disagreement(points: Tensor, index: Tensor) -> Tensor:
     for part in index.split(1 << 16):  # as many as stay in the processor's cache
         axes = points[:, part].movedim(-1, 0).contiguous()
         medians = [_median_of_few(axis) for axis in axes]
-        distances.append(sum((axis - median).square() for axis, median in zip(axes, medians, strict=True)).sqrt())
+        distance = sum((axis - median).square() for axis, median in zip(axes, medians, strict=True)).sqrt()
+        distances.append(distance.nan_to_num(nan=BROKEN, posinf=BROKEN))
         depths.append(medians[2])
-    return torch.cat(distances, -1).median(-1).values / torch.cat(depths).median().clamp(min=1e-6)
+    scale = torch.cat(depths).nanmedian().clamp(1e-6, BROKEN)
+    return torch.cat(distances, -1).median(-1).values / scale
 
 
 def _median_of_few(values: Tensor) -> Tensor:

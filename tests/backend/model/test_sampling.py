@@ -193,3 +193,16 @@ def test_choice_without_points_or_rivals(scene):
     world = sample(model, conditioning, mask, [1], 1)
     assert choose_seed(world.xyz, world.mask).best == 0
     assert choose_seed(world.xyz, torch.zeros_like(world.mask)).best == 0
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_points_that_are_not_finite_do_not_decide(seeds):
+    """Coordinates are exponentials, and one that overflows must not be what a seed is judged by."""
+    worlds = torch.rand(seeds, 1, 1, 2, 4, 4, 3, generator=torch.Generator().manual_seed(0)) + 1
+    mask = torch.ones(1, 1, 2, 4, 4, dtype=torch.bool)
+    whole = choose_seed(worlds, mask)
+    worlds[0, 0, 0, 0, 0, 0] = torch.tensor([-torch.inf, torch.inf, torch.inf])
+    choice = choose_seed(worlds, mask)
+    assert choice.disagreement == pytest.approx(whole.disagreement, rel=0.5)
+    worlds[:] = torch.inf
+    assert torch.tensor(choose_seed(worlds, mask).disagreement).isfinite().all()
