@@ -10,7 +10,7 @@ All functions run on the main thread. Errors are `WorldTracingError`s: `.code`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -237,15 +237,16 @@ def render_still(
 
 
 def save_blend(path: str | Path) -> Path:
-    """Save the file with its pictures packed, so that it opens anywhere.
+    """Save the file with its pictures packed, as far as their files are there, so that it opens anywhere.
 
     Raises:
         WorldTracingError: WT-IO-WRITE where it cannot be written.
     """
     path = Path(path).resolve()
     for image in bpy.data.images:
-        if image.source == "FILE" and not image.packed_file and image.has_data:
-            image.pack()
+        if image.source == "FILE" and not image.packed_file and image.has_data and not image.library:
+            with suppress(RuntimeError):  # its file was moved or deleted
+                image.pack()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True)

@@ -23,10 +23,11 @@ def export_mesh(mesh: bpy.types.Object, path: Path) -> Path:
         raise _not_exported(
             path, f"{kind or 'no ending'} is no format for it", "Choose a name ending in .glb or .usdc."
         )
+    bpy.context.view_layer.update()  # else it does not know what a script has just made
     if mesh.name not in bpy.context.view_layer.objects:
         raise _not_exported(path, f"{mesh.name} is switched off in this view layer", "Switch its collection on.")
     check_writable(path)
-    with _only_selected(mesh):
+    with _only_selected(mesh, path):
         try:
             if kind == ".glb":
                 done = bpy.ops.export_scene.gltf(
@@ -44,21 +45,24 @@ def export_mesh(mesh: bpy.types.Object, path: Path) -> Path:
 
 
 @contextmanager
-def _only_selected(mesh: bpy.types.Object) -> Iterator[None]:
+def _only_selected(mesh: bpy.types.Object, path: Path) -> Iterator[None]:
     view_layer = bpy.context.view_layer
     selected, active = list(view_layer.objects.selected), view_layer.objects.active
-    hidden, put_away = mesh.hide_viewport, mesh.hide_get()
+    hidden, put_away, fixed = mesh.hide_viewport, mesh.hide_get(), mesh.hide_select
     try:
         mesh.hide_viewport = False  # what is hidden cannot be selected
         mesh.hide_set(False)
+        mesh.hide_select = False
         for other in selected:
             other.select_set(False)
         mesh.select_set(True)
         view_layer.objects.active = mesh
+        if list(view_layer.objects.selected) != [mesh]:
+            raise _not_exported(path, f"the collection of {mesh.name} is hidden", "Show it in the outliner.")
         yield
     finally:
         mesh.select_set(False)
-        mesh.hide_viewport = hidden
+        mesh.hide_viewport, mesh.hide_select = hidden, fixed
         mesh.hide_set(put_away)
         for other in selected:
             other.select_set(True)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from editing_world import BALL, room
 from mathutils import Vector
+from scene_help import photo_file
 
 
 @pytest.fixture
@@ -133,3 +134,52 @@ def test_objects_are_lifted_in_a_collection_that_is_switched_off(scene_modules, 
         scene_modules.api.run_command(world, f"select the {item.name}")
     assert caught.value.code == "WT-SCENE-SELECT" and "switched off" in caught.value.message
     assert scene_modules.api.run_command(world, f"move the {item.name} left 0.5 m").startswith("Move")
+
+
+def test_nothing_is_inserted_in_edit_mode_or_into_a_linked_world(scene_modules, rebuild, ball, tmp_path):
+    item = scene_modules.api.lift_object(rebuild(), [ball])
+    bpy.context.view_layer.objects.active = item
+    bpy.ops.object.mode_set(mode="EDIT")
+    try:
+        assert bpy.ops.wt.insert_object() == {"CANCELLED"}
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (_, linked):
+        linked.collections = ["World Tracing"]
+    scene = bpy.context.scene
+    scene.collection.children.link(linked.collections[0])
+    scene.camera = next(part for part in scene.objects if part.type == "CAMERA")
+    cube = bpy.data.objects.new("Cube", bpy.data.meshes.new("Cube"))
+    scene.collection.objects.link(cube)
+    bpy.context.view_layer.objects.active = cube
+    assert bpy.ops.wt.insert_object() == {"CANCELLED"} and len(bpy.data.objects) == len(scene.objects)
+
+
+@pytest.mark.parametrize("hidden", ["collection", "fixed"])
+def test_no_empty_file_is_exported(scene_modules, tmp_path, hidden):
+    bpy.ops.preferences.addon_enable(module="io_scene_gltf2")
+    data = bpy.data.meshes.new("Triangle")
+    data.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
+    part, collection = bpy.data.objects.new("Triangle", data), bpy.data.collections.new("Parts")
+    bpy.context.scene.collection.children.link(collection)
+    collection.objects.link(part)
+    path = tmp_path / "triangle.glb"
+    if hidden == "fixed":
+        part.hide_select = True
+        assert b"POSITION" in scene_modules.api.export_mesh(part, path).read_bytes() and part.hide_select
+        return
+    collection.hide_viewport = True
+    bpy.context.view_layer.update()
+    with pytest.raises(scene_modules.errors.WorldTracingError) as caught:
+        scene_modules.api.export_mesh(part, path)
+    assert caught.value.code == "WT-SCENE-EXPORT" and not path.exists()
+
+
+def test_a_file_is_saved_whose_photo_was_moved_away(scene_modules, tmp_path):
+    gone, there = photo_file(tmp_path, "gone.png"), photo_file(tmp_path, "there.png")
+    assert gone.pixels[0] == there.pixels[0] == 0  # read
+    (tmp_path / "gone.png").unlink()
+    scene_modules.api.save_blend(tmp_path / "saved.blend")
+    assert (tmp_path / "saved.blend").is_file() and there.packed_file and not gone.packed_file

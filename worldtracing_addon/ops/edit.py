@@ -12,7 +12,7 @@ from ..handoff import in_background
 from ..scene.objects import edited_objects
 from ..scene.segmentation import known_segmenters
 from ..scene.worlds import WorldObjects, active_world, worlds
-from .world import WorldOperator
+from .world import WorldOperator, refuses_edit_mode, refuses_linked
 
 
 def selected(context: bpy.types.Context, world: WorldObjects) -> list[bpy.types.Object]:
@@ -99,6 +99,8 @@ class WT_OT_insert_object(bpy.types.Operator):
         active, world = context.view_layer.objects.active, world_of_camera(context)
         if active is None or world is None:
             self.report({"WARNING"}, "Look through a traced world's camera, and select the object to insert")
+            return {"CANCELLED"}
+        if refuses_edit_mode(self, context) or refuses_linked(self, world):
             return {"CANCELLED"}
         api.insert_object(world, active)
         return {"FINISHED"}

@@ -11,7 +11,7 @@ from mathutils import Matrix, Vector
 from ..core.placing import HIGH_PERCENT, LOW_PERCENT, bottom_center, turn_between, viewer_axes
 from .attributes import read_attribute
 from .lifting import duplicate, set_removed
-from .objects import ORIGIN, UP, matrix_of
+from .objects import ORIGIN, UP, matrix_of, set_matrix
 from .points import POSITION, holds_points
 from .worlds import WORLD, WorldObjects
 
@@ -23,12 +23,12 @@ def move(objects: WorldObjects, item: bpy.types.Object, offset: tuple[float, flo
         offset: right, away and up as the photo's viewer sees it.
         metric: in metres, as the scene's units count them; otherwise in Blender's units.
     """
-    forward = objects.root.matrix_world.to_3x3() @ Vector((0, 1, 0))
+    forward = matrix_of(objects.root).to_3x3() @ Vector((0, 1, 0))
     axes = viewer_axes(np.array(forward.normalized()), np.array(up_of(item)))
     scale = bpy.context.scene.unit_settings.scale_length if metric else 1.0
     place = matrix_of(item)
     place.translation += Vector(np.array(offset) @ axes) / scale
-    item.matrix_world = place
+    set_matrix(item, place)
 
 
 def turn(item: bpy.types.Object, degrees: float) -> None:
@@ -107,7 +107,7 @@ def _copy(objects: WorldObjects, other: bpy.types.Object) -> bpy.types.Object:
     place, up = matrix_of(other), up_of(other)
     copy = duplicate(objects, other)
     copy.parent, copy.matrix_parent_inverse = objects.root, Matrix()
-    copy.matrix_world = place
+    set_matrix(copy, place)
     _set_up(objects, copy, up)
     bpy.context.view_layer.update()
     return copy
@@ -122,19 +122,19 @@ def _stand(objects: WorldObjects, item: bpy.types.Object, place: Vector, up: Vec
     if ORIGIN not in item:  # else its origin is the bottom center
         bottom = Vector(bottom_center(np.array([placed @ corner for corner in _corners(item)]), np.array(up)))
     placed.translation += place - bottom
-    item.matrix_world = placed
+    set_matrix(item, placed)
     bpy.context.view_layer.update()
 
 
 def _set_up(objects: WorldObjects, item: bpy.types.Object, up: Vector) -> None:
-    item[UP] = list((objects.root.matrix_world.to_3x3().inverted() @ up).normalized())
+    item[UP] = list((matrix_of(objects.root).to_3x3().inverted() @ up).normalized())
 
 
 def _transform(item: bpy.types.Object, change: Matrix) -> None:
     """Apply a change to an object about its own origin."""
     placed = matrix_of(item)
     center = Matrix.Translation(placed.translation)
-    item.matrix_world = center @ change @ center.inverted() @ placed
+    set_matrix(item, center @ change @ center.inverted() @ placed)
     bpy.context.view_layer.update()
 
 
@@ -143,7 +143,7 @@ def _size_from_photo(objects: WorldObjects, other: bpy.types.Object, place: Vect
     source = WorldObjects(objects.scene_uid, other.get(WORLD, "")).root
     if ORIGIN not in other or source is None or source == objects.root:
         return 1.0
-    here, there = objects.root.matrix_world, source.matrix_world
+    here, there = matrix_of(objects.root), matrix_of(source)
     if objects.root.get("wt_scale") == source.get("wt_scale") == "metric":
         return here.median_scale / there.median_scale
     height = (here.translation - place) @ up

@@ -20,6 +20,7 @@ from .layer_group import DISPLAYS
 from .layers import update_layers
 from .lifted_retrace import keep_lifted
 from .merged import follow_retrace
+from .objects import matrix_of
 from .parts import discard_object, new_collection, new_object
 from .photo import image_from_rgb, photo_id
 from .placement import ground_location
@@ -125,9 +126,10 @@ def remove_world(world: WorldObjects) -> None:
         if guest in parts:
             continue
         if guest.get(WORLD) == world.id:  # a copy, which is its own from now on
-            del guest[WORLD], guest[KIND]
+            for name in (WORLD, KIND):
+                guest.pop(name, None)
         if guest.parent in parts:
-            place = guest.matrix_world.copy()
+            place = matrix_of(guest)
             guest.parent = None
             guest.matrix_world = place
     _move_up(scene, parts, collections)

@@ -10,7 +10,7 @@ from ...backend.worldtracing.errors import WorldTracingError
 from ..core.coverage import FILLED_FRAME, LONGER_SIDE, Splats, coverage, covered, holes, low_resolution
 from ..core.rigs import RigRange, Viewpoint, clip_matrix, suggest_range
 from .attributes import read_attribute
-from .objects import ORIGIN, parts_with_points
+from .objects import ORIGIN, matrix_of, parts_with_points
 from .points import OWNER, PIXEL, POINT_RADIUS, POSITION
 from .worlds import WorldObjects
 
@@ -37,13 +37,13 @@ def splats_of(world: WorldObjects) -> Splats:
     root = world.root
     K, (width, height) = _intrinsics(root)
     stride = max(1, round(max(width, height) / (LONGER_SIDE * POINTS_PER_PIXEL)))
-    to_root = root.matrix_world.inverted()
+    to_root = matrix_of(root).inverted()
     points, radii = [np.empty((0, 3), np.float32)], [np.empty(0, np.float32)]
     for part in parts_with_points(world):
         if part.hide_render:
             continue
         positions, depths = _thinned(part, stride)
-        matrix = np.array(to_root @ part.matrix_world, np.float32)
+        matrix = np.array(to_root @ matrix_of(part), np.float32)
         points.append(positions @ matrix[:3, :3].T + matrix[:3, 3])
         radii.append(depths * np.float32(POINT_RADIUS * stride / K[0, 0] * _size_of(matrix)))
     splats = Splats(np.concatenate(points), np.concatenate(radii), False)
@@ -54,7 +54,7 @@ def splats_of(world: WorldObjects) -> Splats:
 def viewpoint_of(world: WorldObjects, splats: Splats) -> Viewpoint:
     """The photo's camera in the frame of the root, whose up is the scene's."""
     K, size = _intrinsics(world.root)
-    up = (world.root.matrix_world.to_3x3().inverted() @ Vector((0, 0, 1))).normalized()
+    up = (matrix_of(world.root).to_3x3().inverted() @ Vector((0, 0, 1))).normalized()
     distances = np.linalg.norm(splats.points, axis=1)
     return Viewpoint(K, size, np.median(splats.points, 0).astype(np.float64), np.array(up), float(distances.min()))
 
@@ -110,7 +110,7 @@ def camera_view(world: WorldObjects, camera: bpy.types.Object) -> np.ndarray:
         scale_x=render.pixel_aspect_x,
         scale_y=render.pixel_aspect_y,
     )
-    return np.array(projection @ placed.matrix_world.normalized().inverted() @ world.root.matrix_world)
+    return np.array(projection @ placed.matrix_world.normalized().inverted() @ matrix_of(world.root))
 
 
 def missing_in_view(splats: Splats, view: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 
 from .coverage import missing_in_view, splat_size, splats_of
+from .objects import matrix_of
 from .worlds import active_world
 
 COLOR = (0.9, 0.1, 0.05, 0.45)
@@ -58,7 +59,7 @@ def _draw() -> None:
         _splats[world.id] = splats_of(world)
     region = context.region
     size = splat_size(world, region.width, region.height)
-    view = np.array(context.region_data.perspective_matrix @ world.root.matrix_world)
+    view = np.array(context.region_data.perspective_matrix @ matrix_of(world.root))
     _draw_picture(overlay_pixels(missing_in_view(_splats[world.id], view, size)), region.width, region.height)
 
 

@@ -9,6 +9,7 @@ from mathutils import Matrix, Vector
 from ...backend.worldtracing.editing.planes import ground_alignment
 from ...backend.worldtracing.errors import WorldTracingError
 from ..core.frames import to_opencv
+from .objects import matrix_of, set_matrix
 from .segmentation import LEVEL, level_planes, planes_of
 from .world_data import read_world
 from .worlds import WorldObjects
@@ -36,12 +37,13 @@ def align_ground(objects: WorldObjects) -> str:
         )
     root = objects.root
     bpy.context.view_layer.update()  # a script may just have moved it
-    scale, old = root.matrix_world.median_scale, root.matrix_world
+    old = matrix_of(root)
+    scale = old.median_scale
     level = Matrix(ground_alignment(plane) @ _CAMERA_OF_ROOT)  # looks along +y, the plane at z = 0
     ahead = old.to_3x3() @ Vector((0, 1, 0))
     yaw = Matrix.Rotation(np.arctan2(-ahead.x, ahead.y), 4, "Z") if ahead.xy.length > 1e-6 else Matrix()
     over = Matrix.Translation((old.translation.x, old.translation.y, 0))
-    root.matrix_world = over @ yaw @ Matrix.Scale(scale, 4) @ level
+    set_matrix(root, over @ yaw @ Matrix.Scale(scale, 4) @ level)
     return plane.kind
 
 
@@ -52,7 +54,7 @@ def up_at(objects: WorldObjects, place: Vector) -> Vector | None:
         WorldTracingError: WT-SCENE-EMPTY.
     """
     planes = planes_of(objects, read_world(objects))
-    root = objects.root.matrix_world
+    root = matrix_of(objects.root)
     spot = np.array(root.inverted() @ place)
     for normal, offset in level_planes(planes):
         if abs(normal @ spot - offset) <= ON_SUPPORT * spot[1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,12 +33,17 @@ def assign(owner: Any, values: dict[str, Any]) -> None:
 
 
 def restore(scene: bpy.types.Scene, key: str, groups: Sequence[Group]) -> None:
-    """Set back what the custom property `key` of the scene holds, as `current` has read it, and remove it."""
+    """Set back what the custom property `key` of the scene holds, as `current` has read it, and remove it.
+
+    What this Blender does not know stays: the file may come from another version, or the engine be switched off.
+    """
     if key not in scene:
         return
     saved = scene[key].to_dict()
     for group, owner, values in groups:
         kept = saved.get(group, {})  # by another version, or with Cycles off, less was kept
         before = {name: kept[name] for name in values if name in kept}
-        assign(owner, {name: bool(old) if isinstance(values[name], bool) else old for name, old in before.items()})
+        for name, old in before.items():
+            with contextlib.suppress(TypeError):
+                assign(owner, {name: bool(old) if isinstance(values[name], bool) else old})
     del scene[key]

@@ -38,6 +38,7 @@ from .objects import (
     UP,
     ensure_shift_group,
     lifted_objects,
+    matrix_of,
     shown_objects,
 )
 from .parts import discard_object, new_item
@@ -198,7 +199,7 @@ def stand(objects: WorldObjects, positions: np.ndarray, planes: Sequence[Plane])
     index = standing_on(positions, levels, REACH)
     if index >= 0:
         return levels[index][0], bottom_center(positions, *levels[index])
-    into = objects.root.matrix_world.to_3x3().inverted()
+    into = matrix_of(objects.root).to_3x3().inverted()
     up = np.array((into @ Vector((0, 0, 1))).normalized())
     return up, bottom_center(positions, up)
 

@@ -49,11 +49,21 @@ def edited_objects(world: WorldObjects) -> list[bpy.types.Object]:
 
 
 def matrix_of(item: bpy.types.Object) -> Matrix:
-    """An object's matrix in the scene, also of a hidden one, whose `matrix_world` Blender leaves as it is."""
+    """An object's matrix in the scene, also of one that is hidden, switched off, or in a scene that is not shown.
+
+    Blender leaves the `matrix_world` of those as it is.
+    """
     if item.visible_get():
         return item.matrix_world.copy()
     parent = matrix_of(item.parent) @ item.matrix_parent_inverse if item.parent else Matrix()
     return parent @ item.matrix_basis
+
+
+def set_matrix(item: bpy.types.Object, matrix: Matrix) -> None:
+    """Place an object in the scene, also where its parent is one whose `matrix_world` Blender leaves as it is."""
+    item.matrix_world = matrix
+    if item.parent is not None and item.parent_type == "OBJECT":
+        item.matrix_basis = (matrix_of(item.parent) @ item.matrix_parent_inverse).inverted() @ matrix
 
 
 def ensure_shift_group(transaction: Transaction) -> bpy.types.NodeTree:

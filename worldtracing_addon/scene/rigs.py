@@ -19,6 +19,7 @@ from ..core.rigs import ANGLE_STEP, RIGS, STEREO_PARALLAX, RigRange, Viewpoint, 
 from ..core.rigs import suggest_range as suggest
 from .camera import copy_camera, look_through
 from .coverage import require_camera, require_points, splat_size, viewpoint_of
+from .objects import matrix_of
 from .parts import new_item
 from .transaction import Transaction
 from .worlds import WorldObjects
@@ -119,7 +120,7 @@ class _Rig:
         return camera
 
     def fly(self, options: RigOptions, _bounds: RigRange | None) -> bpy.types.Object:
-        to_root = self._world.root.matrix_world.inverted()
+        to_root = matrix_of(self._world.root).inverted()
         picks = np.array([to_root @ Vector(pick) for pick in options.picks])
         places, along = fly_path(picks)
         path = self._part(" Path", self._curve(places))
@@ -170,7 +171,7 @@ class _Rig:
         data = copy_camera(self._transaction, matched, fit_name(self._world.name, f" {LABELS[self._kind]}{suffix}"))
         camera = self._part(suffix, data)
         camera.parent, camera.matrix_basis = self._world.root, matched.matrix_basis
-        data.dof.focus_distance = self._view.distance * self._world.root.matrix_world.median_scale
+        data.dof.focus_distance = self._view.distance * matrix_of(self._world.root).median_scale
         for name in ("wt_frame", "wt_pixel_aspect"):
             camera[name] = list(matched[name])
         return camera

@@ -15,6 +15,7 @@ from mathutils import Vector
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import compat
 from .attributes import read_attribute
+from .objects import matrix_of
 from .points import PIXEL, POSITION
 from .transaction import Transaction
 from .worlds import WorldObjects, layer_modifier
@@ -47,7 +48,7 @@ def set_scale(world: WorldObjects, point_a: Vector, point_b: Vector, length: flo
     distance = (point_b - point_a).length
     if not length > 0 or not distance > 1e-9 or not np.isfinite([length, distance]).all():
         raise _bad_scale("Two different points and a length above zero are needed to set the scale.")
-    into = world.root.matrix_world.inverted()
+    into = matrix_of(world.root).inverted()
     anchors = [_nearest(world, into @ point) for point in (point_a, point_b)]
     factor = length / distance
     _scale_by(world, factor)
@@ -82,7 +83,7 @@ def _scale_by(world: WorldObjects, factor: float) -> None:
     root = world.root
     bpy.context.view_layer.update()
     floor = _lowest(world)
-    place = root.matrix_world.translation
+    place = matrix_of(root).translation
     moved = place + Vector((0, 0, (floor - place.z) * (1 - factor)))
     with Transaction() as transaction:
         transaction.set(root, scale=root.scale * factor)
@@ -94,15 +95,15 @@ def _into_parent(root: bpy.types.Object, shift: Vector) -> Vector:
     """A shift in the scene as one of the root's location."""
     if root.parent is None:
         return shift
-    return (root.parent.matrix_world @ root.matrix_parent_inverse).to_3x3().inverted() @ shift
+    return (matrix_of(root.parent) @ root.matrix_parent_inverse).to_3x3().inverted() @ shift
 
 
 def _lowest(world: WorldObjects) -> float:
     """Height of the world's lowest point in the scene."""
     heights = [
-        float((read_attribute(layer.data, POSITION) @ np.array(layer.matrix_world.row[2][:3])).min())
-        + layer.matrix_world.translation.z
+        float((read_attribute(layer.data, POSITION) @ np.array(matrix.row[2][:3])).min()) + matrix.translation.z
         for layer in _layers_with_points(world)
+        for matrix in (matrix_of(layer),)
     ]
     if not heights:
         raise _bad_scale("The world has no points left to measure.")
@@ -128,7 +129,8 @@ def _forget(world: WorldObjects) -> None:
 
 def _distance(world: WorldObjects, anchors: list[_Anchor]) -> float:
     """Of two anchors, in the scene."""
-    a, b = (world.root.matrix_world @ anchor.place for anchor in anchors)
+    placed = matrix_of(world.root)
+    a, b = (placed @ anchor.place for anchor in anchors)
     return (b - a).length
 
 

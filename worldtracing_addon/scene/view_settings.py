@@ -56,6 +56,9 @@ def use_view_settings(scene: bpy.types.Scene, engine: str) -> None:
 
 def restore_view_settings(scene: bpy.types.Scene) -> None:
     """Set what `use_view_settings` changed back to what it was."""
+    engine = scene.get(SAVED, {}).get("engine", {})
+    if "EEVEE" in engine.get("engine", ""):  # kept by another version of Blender, it may have another name
+        engine["engine"] = compat.eevee_engine()
     restore(scene, SAVED, _settings(scene))
 
 
