@@ -69,7 +69,7 @@ def run_parity(folder: str | Path) -> list[Check]:
         try:
             found = case_checks(case) if (case / "config.json").is_file() else numerics_checks(case)
             checks += [Check(f"{case.name}/{name}", relative_error(*pair), limit) for name, *pair, limit in found]
-        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        except (OSError, LookupError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError) as error:
             raise _unusable(f"'{case}' cannot be compared: {error}", "Record the folder again.") from error
     return checks
 

@@ -60,6 +60,14 @@ def test_folder_without_a_case(tmp_path):
     assert caught.value.code == "WT-MODEL-PARITY"
 
 
+@pytest.mark.parametrize("content", ["[]", "{}", "5", "no JSON"])
+def test_a_configuration_that_is_none(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(WorldTracingError) as caught:
+        run_parity(tmp_path)
+    assert caught.value.code == "WT-MODEL-PARITY"
+
+
 def test_weights_of_another_network(tmp_path):
     case = shutil.copytree(GOLDEN / "clip", tmp_path / "clip")
     shutil.copy(GOLDEN / "eps" / "weights.safetensors", case)
