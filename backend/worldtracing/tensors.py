@@ -93,7 +93,7 @@ class TensorFormat:
         """
         try:
             copy = json.loads(metadata if isinstance(metadata, str) else json.dumps(dict(metadata), allow_nan=False))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise self.invalid(f"its metadata cannot be JSON ({error}).") from error
         if not isinstance(copy, dict):
             raise self.invalid("its metadata is not a JSON object.")
@@ -119,7 +119,7 @@ class TensorFormat:
                 raise self._foreign(path)
             version = int(header["version"])
             cut = size < 8 + length + end
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
             raise self._foreign(path) from error
         if version > self.version:
             raise WorldTracingError(

@@ -6,6 +6,7 @@ The file format is documented in `docs/file_format.md`.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,6 +168,11 @@ def _check_metadata(metadata: Mapping) -> None:
     if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
         raise FORMAT.invalid(f"its notes are {notes!r}; they must be a list of texts.")
     crop = given.get("crop", [0, 0, 1, 1])
-    numbers = isinstance(crop, list) and len(crop) == 4 and all(isinstance(edge, int | float) for edge in crop)
-    if not numbers or not np.isfinite(crop).all() or crop[0] >= crop[2] or crop[1] >= crop[3]:
+    numbers = isinstance(crop, list) and len(crop) == 4 and all(map(_is_finite, crop))
+    if not numbers or crop[0] >= crop[2] or crop[1] >= crop[3]:
         raise FORMAT.invalid(f"its crop is {crop!r}; it must be [x0, y0, x1, y1] with x0 < x1 and y0 < y1.")
+
+
+def _is_finite(value: object) -> bool:
+    """Whether it is a number that a float can be."""
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from worldtracing.errors import WorldTracingError
 from worldtracing.files import replacing, temporary_path, write_atomically
-from worldtracing.world import LayeredWorld
+from worldtracing.world import FORMAT, LayeredWorld
 
 
 def make_world(layers=2, height=5, width=7, seed=0, confidence=True, scale="relative", metadata=None):
@@ -122,6 +122,8 @@ def test_a_file_cut_anywhere_is_called_truncated(data):
         save({"points": np.zeros(3)}, {"format": "someone.else", "version": "1"}),
         save({"points": np.zeros(3)}, {"format": "worldtracing.layered-world"}),
         save({"points": np.zeros(3)}, {"format": "worldtracing.layered-world", "version": "²"}),
+        struct.pack("<Q", 200_000) + b"[" * 200_000,
+        struct.pack("<Q", 79) + b'{"__metadata__": {"format": "worldtracing.layered-world", "version": Infinity}}',
     ],
 )
 def test_a_foreign_file_is_refused(tmp_path, content):
@@ -207,6 +209,7 @@ def test_metadata_that_a_file_cannot_hold_is_refused_at_once(metadata):
         {"crop": "0 0 1 1"},
         {"crop": [0, 0, None, 1]},
         {"crop": [4, 0, 4, 8]},
+        {"crop": [0, 0, 10**400, 8]},
         {"image": 7},
         {"model": ["a"]},
         {"seed": "42"},
@@ -291,3 +294,7 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path):
         temporary.write_bytes(b"half")
         raise KeyboardInterrupt
     assert names(tmp_path) == []
+
+
+def test_metadata_that_is_nested_without_end_is_refused():
+    assert code_of(FORMAT.json_object, "[" * 100_000) == "WT-IO-INVALID"

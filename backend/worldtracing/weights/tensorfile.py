@@ -194,7 +194,7 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[WeightsHeader, int]:
         config = _rebuild(ModelConfig, json.loads(strings["config"]))
         fields = {f.name: strings[f.name] for f in dataclasses.fields(WeightsHeader) if f.name != "config"}
         end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
-    except (ValueError, TypeError, AttributeError, LookupError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
         raise _foreign(path) from error
     if size < 8 + length + end:
         raise _truncated(path)

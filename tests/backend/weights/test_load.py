@@ -1,3 +1,6 @@
+import json
+import struct
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -92,6 +95,11 @@ def test_other_files_are_told(tmp_path, weights):
     other.write_bytes(b"\xff" * 100)
     fails("WT-MODEL-FOREIGN", other)
     fails("WT-MODEL-MISSING", tmp_path / "none.safetensors")
+    for config in ('{"heads": 0}', "[" * 100_000):
+        strings = {"format": "worldtracing.weights", "version": "1", "config": config}
+        text = json.dumps({"__metadata__": strings})
+        other.write_bytes(struct.pack("<Q", len(text)) + text.encode())
+        fails("WT-MODEL-FOREIGN", other)
     content = weights.read_bytes().replace(b'"version":"1"', b'"version":"9"', 1)
     other.write_bytes(content)
     fails("WT-MODEL-NEWER", other)
