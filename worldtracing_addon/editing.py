@@ -21,6 +21,7 @@ from .scene import (
     lifting,
     rigs,
     segmentation,
+    stand_ins,
     view_settings,
 )
 from .scene.objects import lifted_objects
@@ -134,7 +135,7 @@ def detectors() -> list[tuple[DetectorInfo, str]]:
 
 
 def put_back(world: WorldObjects, item: bpy.types.Object) -> None:
-    """Give a lifted object's points back to the layers; a copy of one is only removed."""
+    """Give a lifted object's points back to the layers, and hide its meshes; a copy of one is only removed."""
     lifting.put_back(world, item)
 
 
@@ -144,8 +145,8 @@ def put_all_back(world: WorldObjects) -> None:
 
 
 def remove_object(world: WorldObjects, item: bpy.types.Object) -> None:
-    """Hide a lifted object in viewport and render; `put_back` has it as it was."""
-    lifting.set_removed(item, True)
+    """Hide a lifted object in viewport and render, whatever is shown of it; `put_back` has it as it was."""
+    stand_ins.set_removed(world, item, True)
 
 
 def replace_object(world: WorldObjects, item: bpy.types.Object, other: bpy.types.Object) -> bpy.types.Object:

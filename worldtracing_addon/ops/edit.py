@@ -11,6 +11,7 @@ from .. import api
 from ..handoff import in_background
 from ..scene.objects import edited_objects
 from ..scene.segmentation import known_segmenters
+from ..scene.stand_ins import is_selected, shown_of
 from ..scene.worlds import WorldObjects, active_world, worlds
 from .world import WorldOperator, refuses_edit_mode, refuses_linked
 
@@ -18,14 +19,14 @@ from .world import WorldOperator, refuses_edit_mode, refuses_linked
 def selected(context: bpy.types.Context, world: WorldObjects) -> list[bpy.types.Object]:
     """The selected objects that were lifted out of the world, the active one first."""
     active = context.view_layer.objects.active
-    chosen = [item for item in edited_objects(world) if item.select_get()]
+    chosen = [item for item in edited_objects(world) if is_selected(world, item)]
     if not chosen:
         raise WorldTracingError(
             "WT-SCENE-SELECT",
             "No lifted object is selected.",
             "Select one under Objects in the outliner, or lift one first.",
         )
-    return sorted(chosen, key=lambda item: item != active)
+    return sorted(chosen, key=lambda item: active not in (item, shown_of(world, item)))
 
 
 def select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
@@ -78,7 +79,7 @@ class WT_OT_replace_object(WorldOperator, bpy.types.Operator):
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         item = selected(context, world)[0]
-        others = [other for other in context.selected_objects if other != item]
+        others = [other for other in context.selected_objects if other not in (item, shown_of(world, item))]
         if len(others) != 1:
             raise WorldTracingError(
                 "WT-SCENE-SELECT",

@@ -10,9 +10,10 @@ from mathutils import Matrix, Vector
 
 from ..core.placing import HIGH_PERCENT, LOW_PERCENT, bottom_center, turn_between, viewer_axes
 from .attributes import read_attribute
-from .lifting import duplicate, set_removed
+from .lifting import duplicate
 from .objects import ORIGIN, UP, matrix_of, set_matrix
 from .points import POSITION, holds_points
+from .stand_ins import set_removed
 from .worlds import WORLD, WorldObjects
 
 
@@ -55,7 +56,7 @@ def replace(objects: WorldObjects, item: bpy.types.Object, other: bpy.types.Obje
     own, wanted = max(size_of(copy)), max(size_of(item))
     _transform(copy, Matrix.Scale(wanted / own if own > 0 else 1.0, 4))
     _stand(objects, copy, place, up)
-    set_removed(item, True)
+    set_removed(objects, item, True)
     return copy
 
 

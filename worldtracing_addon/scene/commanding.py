@@ -12,9 +12,11 @@ from ...backend.worldtracing.errors import WorldTracingError
 from ..core.commands import Command, Describe, no_name, parse
 from . import arranging, describing, lifting
 from .attributes import read_attribute, write_attribute
+from .meshes import meshes_of
 from .objects import REMOVED, edited_objects
 from .points import COLOR
 from .segmentation import segmentation_of
+from .stand_ins import follow, is_selected, set_removed, set_shown, shown_of
 from .transaction import Transaction
 from .world_data import WorldData, read_world
 from .worlds import WorldObjects
@@ -69,7 +71,11 @@ def run(objects: WorldObjects, text: str) -> str:
                 item = lifting.lift_object(objects, mask=found[name], name=name)
             if item is not None:
                 items.append(item)
+        places = [item.matrix_basis.copy() for item in items]
         done = _ACTIONS[command.verb](objects, items, command)
+        if command.verb != "put back":
+            for item, place in zip(items, places, strict=True):
+                follow(objects, item, place)
     return done or f"{command.verb.capitalize()}: {', '.join(command.names)}"
 
 
@@ -102,7 +108,7 @@ def _parsed(
     found: dict[str, np.ndarray],
     describe: Describe,
 ) -> Command:
-    selected = [name for name, item in edited.items() if item.select_get()]
+    selected = [name for name, item in edited.items() if is_selected(objects, item)]
     others = [item.name for item in objects.scene.objects if _can_stand_in(objects, item) and item.name not in edited]
     return parse(text, [*edited, *found], selected, others, describe)
 
@@ -112,11 +118,12 @@ def _remember(transaction: Transaction, objects: WorldObjects, edited: dict[str,
     transaction.on_rollback(
         lambda: lifting.put_back(objects, *(item for item in edited_objects(objects) if item.name not in edited))
     )
-    for item in edited.values():
-        place = item.matrix_basis.copy()
-        transaction.on_rollback(lambda item=item, place=place: setattr(item, "matrix_basis", place))
-        transaction.set(item, hide_viewport=item.hide_viewport, hide_render=item.hide_render)
-        transaction.set_properties(item, **{REMOVED: item.get(REMOVED)})
+    parts = [part for item in edited.values() for part in (item, *meshes_of(objects, item))]
+    for part in parts:
+        place = part.matrix_basis.copy()
+        transaction.on_rollback(lambda part=part, place=place: setattr(part, "matrix_basis", place))
+        transaction.set(part, hide_viewport=part.hide_viewport, hide_render=part.hide_render)
+        transaction.set_properties(part, **{REMOVED: part.get(REMOVED)})
 
 
 def _remember_colors(transaction: Transaction, objects: WorldObjects) -> None:
@@ -137,6 +144,7 @@ def _can_stand_in(objects: WorldObjects, item: bpy.types.Object) -> bool:
 
 
 def _select(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
+    items = [shown_of(objects, item) for item in items]
     shown = list(bpy.context.view_layer.objects)
     missing = next((item for item in items if item not in shown), None)
     if missing is not None:
@@ -153,17 +161,17 @@ def _select(objects: WorldObjects, items: list[bpy.types.Object], _command: Comm
 
 def _hide(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
     for item in items:
-        item.hide_viewport = item.hide_render = True
+        set_shown(objects, item, False)
 
 
 def _show(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
     for item in items:
-        lifting.set_removed(item, False)
+        set_removed(objects, item, False)
 
 
 def _remove(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
     for item in items:
-        lifting.set_removed(item, True)
+        set_removed(objects, item, True)
 
 
 def _put_back(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
@@ -186,7 +194,7 @@ def _scale(_objects: WorldObjects, items: list[bpy.types.Object], command: Comma
 
 
 def _duplicate(objects: WorldObjects, items: list[bpy.types.Object], command: Command) -> str:
-    copies = [lifting.duplicate(objects, item) for item in items]
+    copies = [lifting.duplicate(objects, shown_of(objects, item)) for item in items]
     bpy.context.view_layer.update()
     for copy in copies:
         arranging.move(objects, copy, command.offset, command.metric)
@@ -194,8 +202,9 @@ def _duplicate(objects: WorldObjects, items: list[bpy.types.Object], command: Co
 
 
 def _replace(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> str:
-    copy = arranging.replace(objects, *items)
-    return f"Replaced {items[0].name} with {copy.name}"
+    item, other = items
+    copy = arranging.replace(objects, item, shown_of(objects, other))
+    return f"Replaced {item.name} with {copy.name}"
 
 
 _ACTIONS: dict[str, Callable[[WorldObjects, list[bpy.types.Object], Command], str | None]] = {

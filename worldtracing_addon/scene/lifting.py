@@ -28,6 +28,7 @@ from ..core.placing import bottom_center, standing_on
 from .layer_group import NAME as GROUP_NAME
 from .layer_group import ensure_group
 from .merged import merge_layers
+from .meshes import meshes_of
 from .objects import (
     COPY,
     FILLED,
@@ -116,13 +117,17 @@ def lift_object(
 
 
 def put_back(objects: WorldObjects, *items: bpy.types.Object) -> None:
-    """Give lifted objects' points back to the layers, as they were, all or none. Copies are only removed."""
+    """Give lifted objects' points back to the layers, as they were, all or none. Copies are only removed.
+
+    Meshes of them are hidden.
+    """
     data, parts = read_world(objects), objects.parts
     lifted = [item for item in items if item[KIND] == LIFTED and item in parts]
     with Transaction() as transaction:
         for item in lifted:
             discard_fill(transaction, objects, item[ITEM])
         for item in items:
+            _hide_meshes(transaction, objects, item)
             discard_object(transaction, item)
         _give_back(transaction, objects, data, np.isin(data.owner, [item[NUMBER] for item in lifted]))
     renew_merged(objects)
@@ -133,18 +138,13 @@ def put_all_back(objects: WorldObjects) -> None:
     data = read_world(objects)
     with Transaction() as transaction:
         for item in lifted_objects(objects):
+            _hide_meshes(transaction, objects, item)
             discard_object(transaction, item)
         for item in shown_objects(objects):
             if item[KIND] == FILLED:
                 discard_object(transaction, item)
         _give_back(transaction, objects, data, data.owner > 0)
     renew_merged(objects)
-
-
-def set_removed(item: bpy.types.Object, removed: bool) -> None:
-    """Hide an object for good, or show it again; what was behind it is there already."""
-    item.hide_viewport = item.hide_render = removed
-    item[REMOVED] = removed
 
 
 def duplicate(objects: WorldObjects, item: bpy.types.Object) -> bpy.types.Object:
@@ -275,6 +275,11 @@ def _add_fill(
         np.ones(len(row), np.float32),
     )
     new_shown(transaction, objects, mesh.name, mesh, FILLED, lifted[ITEM], np.zeros(3))
+
+
+def _hide_meshes(transaction: Transaction, objects: WorldObjects, item: bpy.types.Object) -> None:
+    for mesh in meshes_of(objects, item):
+        transaction.set(mesh, hide_viewport=True, hide_render=True)
 
 
 def discard_fill(transaction: Transaction, objects: WorldObjects, item: str) -> None:
