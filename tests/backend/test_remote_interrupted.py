@@ -1,6 +1,7 @@
 """A remote trace that does not go through: cancelled, cut off, or on a server that dies. Nothing half is ever left."""
 
 import os
+import socket
 import threading
 from pathlib import Path
 
@@ -13,7 +14,11 @@ from worker_help import Conversation, until, write_photo
 from worldtracing.files import temporary_path
 from worldtracing.worker import protocol
 from worldtracing.worker.remote import link, transfer
+from worldtracing.worker.remote.address import Address
 from worldtracing.worker.remote.bridge import Bridge
+from worldtracing.worker.remote.handshake import admit
+from worldtracing.worker.remote.link import Link
+from worldtracing.worker.remote.server import RemoteServer
 from worldtracing.world import LayeredWorld
 
 
@@ -173,6 +178,34 @@ def test_a_connection_that_says_nothing_any_more(server, wire, photo, output, tm
     assert "nothing came for 1.5 seconds" in error["message"]
     client.thread.join(60)
     assert client.code == 1 and leftovers(tmp_path) == []
+
+
+def test_a_server_that_cannot_start_its_worker(monkeypatch):
+    server = RemoteServer(Address("127.0.0.1", 0), TOKEN)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    monkeypatch.setattr("worldtracing.worker.remote.guest._worker_command", lambda: ["/nowhere/python"])
+    client = InProcessBridge(server.address)
+    assert (client.hello["id"], client.hello["code"]) == (None, "WT-WORKER-DIED")
+    client.thread.join(60)
+    assert client.code == 1
+    server.close()
+    thread.join(60)
+
+
+def test_a_connection_that_breaks_before_the_worker_says_hello():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            link = Link(listener.accept()[0])
+            assert admit(link, TOKEN)
+            link.tell({"type": "welcome", "version": "1", "python": "3", "engines": [], "busy": False})
+            link.hear()
+            link.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        client = InProcessBridge(Address(*listener.getsockname()))
+        assert (client.hello["id"], client.hello["code"]) == (None, "WT-WORKER-REMOTE-LOST")
 
 
 def test_a_server_that_is_killed_in_mid_trace(photo, output, tmp_path):

@@ -33,7 +33,7 @@ def test_paths_that_a_client_sends_are_not_opened(tmp_path):
     files = [{"fields": ["image"], "suffix": ".png", "size": 1}]
     message |= {"files": files, "image": "/etc/passwd", "mask": "/etc/shadow", "world": "/etc/group"}
     there, paths = for_the_worker(message, tmp_path)
-    assert paths == [tmp_path / "image.png"] and there.values["image"] == str(paths[0])
+    assert paths == [tmp_path / "sent" / "image.png"] and there.values["image"] == str(paths[0])
     assert "mask" not in there.values and "world" not in there.values and "/etc" not in str(there.values)
 
 
@@ -56,7 +56,7 @@ def test_no_name_leads_out_of_the_folder(name):
         there, _ = for_the_worker(message, folder)
     except WorldTracingError:
         return
-    assert Path(there.values["output"]).parent == folder and name not in (".", "..")
+    assert Path(there.values["output"]).parent == folder / "made" and name not in (".", "..")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from worker_help import Process, plugin_command, until, write_photo
 
 from worldtracing import cli
 from worldtracing.errors import WorldTracingError
+from worldtracing.image import save_pixels
 from worldtracing.meshing.textured import TexturedMesh
 from worldtracing.worker import protocol
 from worldtracing.worker.remote.address import Address
@@ -77,6 +78,14 @@ def test_a_trace_is_the_same_byte_for_byte(remote, local, server, photo, tmp_pat
     assert results["here"] == results["there"]
     assert LayeredWorld.load(tmp_path / "there" / "world.safetensors").metadata["image"] == "phöto 1.png"
     assert server.all_files() == []
+
+
+def test_names_that_could_be_mistaken_for_others(remote, photo, tmp_path):
+    save_pixels(tmp_path / "hand-off.safetensors", np.asarray(Image.open(photo)))
+    for name in ("image.safetensors", "tree_seed5.safetensors", "sent", "[x]_seed1.safetensors"):
+        request = protocol.trace("t", str(tmp_path / "hand-off.safetensors"), str(tmp_path / name), engine="silhouette")
+        assert finish(remote, request)["type"] == "result"
+        assert LayeredWorld.load(tmp_path / name).layers
 
 
 def test_several_seeds_come_back_as_files(remote, local, photo, tmp_path):
@@ -212,9 +221,10 @@ def test_a_wrong_missing_or_short_token(server, tmp_path, monkeypatch):
 def test_nobody_there(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = Address(*listener.getsockname())
-    with pytest.raises(WorldTracingError) as caught:
-        ask(address, TOKEN)
-    assert caught.value.code == "WT-WORKER-REMOTE-UNREACHABLE" and str(address) in caught.value.message
+    for nowhere in (address, Address("a..b", 1)):  # which is no name at all
+        with pytest.raises(WorldTracingError) as caught:
+            ask(nowhere, TOKEN)
+        assert caught.value.code == "WT-WORKER-REMOTE-UNREACHABLE" and str(nowhere) in caught.value.message
 
 
 def test_the_server_makes_a_token_once_for_this_user_alone(tmp_path, capsys, monkeypatch):

@@ -36,7 +36,7 @@ class ServerProcess:
         self.process.communicate(timeout=DEADLINE_SECONDS)
 
     def all_files(self):
-        return [path for path in self.files.rglob("*") if path.is_file()]
+        return [name for _, _, names in os.walk(self.files) for name in names]  # not rglob: folders are being removed
 
 
 def bridge(server, address=None) -> Process:

@@ -59,6 +59,7 @@ class Bridge(Conversation):
         self._address, self._token = address, token
         self._link: Link | None = None
         self._over = False  # the client is gone, or wants to be
+        self._begun = False  # the client has heard a hello, or why there is none
         self._lock = threading.Lock()  # of the two below
         self._unanswered: set[str] = set()
         self._job: _Job | None = None
@@ -102,7 +103,7 @@ class Bridge(Conversation):
             job = self._job
         if job is not None:
             job.stopped.set()
-        for id in sorted(unanswered):
+        for id in sorted(unanswered) if self._begun else (None,):
             self._send(protocol.error(id, error))
         return 1
 
@@ -130,8 +131,9 @@ class Bridge(Conversation):
     def _pass_on(self, request: protocol.Request) -> None:
         with self._lock:
             self._unanswered.add(request.id)
+        values = request.values if request.type == "cancel" else {}  # other fields name programs of this computer
         with contextlib.suppress(LinkBrokenError):  # which the bridge's own thread finds out
-            self._link.tell({"type": request.type, "id": request.id, **request.values})
+            self._link.tell({"type": request.type, "id": request.id, **values})
 
     _on_status = _on_engines = _on_generators = _on_free_memory = _pass_on
 
@@ -161,6 +163,7 @@ class Bridge(Conversation):
     def _hear(self, message: protocol.Message) -> None:
         kind, id, job = message["type"], message.get("id"), self._job
         own = job is not None and id == job.request.id
+        self._begun = self._begun or kind == "hello" or id is None
         if kind == "hello":
             capabilities = [*message["capabilities"], CAPABILITY]
             self._send(message | {"pid": os.getpid(), "capabilities": capabilities, "address": str(self._address)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from ...errors import WorldTracingError
 from .. import protocol
 from .handshake import TOKEN_VARIABLE
 from .link import DATA, ForeignLinkError, Link, LinkBrokenError, message_of
-from .requests import UPLOADS, for_the_worker
+from .requests import UPLOADS, for_the_worker, kept_seeds
 from .transfer import Incoming, file_sizes, send_with_files
 
 PASSED_ON = ("status", "engines", "generators", "free_memory")
@@ -65,13 +66,20 @@ class Guest:
         self._link.close()
 
     def serve(self) -> None:
-        """Start the worker and stand between it and the client until one of both is gone."""
-        self._folder.mkdir()
+        """Start the worker and stand between it and the client until one of both is gone.
+
+        Raises:
+            WorldTracingError: WT-WORKER-DIED where it does not even start.
+        """
         environment = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
         pipe = subprocess.PIPE
-        self._worker = subprocess.Popen(
-            _worker_command(), stdin=pipe, stdout=pipe, cwd=self._folder, env=environment
-        )  # its stderr is this process's own
+        try:
+            self._folder.mkdir()
+            self._worker = subprocess.Popen(  # its stderr is this process's own
+                _worker_command(), stdin=pipe, stdout=pipe, cwd=self._folder, env=environment
+            )
+        except OSError as error:
+            raise _died(f"could not be started ({error})") from error
         replies = threading.Thread(target=self._pass_replies, daemon=True)
         replies.start()
         try:
@@ -172,7 +180,7 @@ class Guest:
                 self._pass(protocol.decode(line))
             code = self._worker.wait(EXIT_SECONDS)
             if self._job is not None:
-                self._finish(protocol.error(self._job.id, _died(code)))
+                self._finish(protocol.error(self._job.id, _died(f"ended unexpectedly (exit code {code})")))
         except (LinkBrokenError, WorldTracingError, ValueError, subprocess.TimeoutExpired):
             pass  # the client is gone, or the worker's replies make no sense: it ends in both cases
         self._link.close()
@@ -184,7 +192,9 @@ class Guest:
         elif message["type"] == "result":
             self._deliver(job, message)
         elif message["type"] == "error":
-            text = message["message"].replace(f"{self._folder / 'job'}{os.sep}", "")
+            text = message["message"]
+            for folder in ("sent", "made"):
+                text = text.replace(f"{self._folder / 'job' / folder}{os.sep}", "")
             self._finish(message | {"message": text})
         elif message["type"] == "cancelled":
             self._finish(message)
@@ -194,7 +204,9 @@ class Guest:
     def _deliver(self, job: _Job, result: protocol.Message) -> None:
         job.phase = "sending"
         output = Path(job.request.values["output"])
-        seeds = sorted(output.parent.glob("*_seed*.safetensors"))
+        seeds = []
+        if stem := kept_seeds(job.request):
+            seeds = sorted(set(output.parent.glob(f"{glob.escape(stem.name)}_seed*.safetensors")) - {output})
         entries = [({"field": "output"}, output), *(({"field": "seed", "name": file.name}, file) for file in seeds)]
         message = {name: result[name] for name in ("type", "id", "summary")}
         try:
@@ -230,9 +242,9 @@ def _worker_command() -> list[str]:
     return [sys.executable, "-P", "-X", "utf8", "-c", code]
 
 
-def _died(code: int) -> WorldTracingError:
+def _died(how: str) -> WorldTracingError:
     return WorldTracingError(
         "WT-WORKER-DIED",
-        f"The worker on the other computer ended unexpectedly (exit code {code}).",
+        f"The worker on the other computer {how}.",
         "Trace again; if it happens again, look at the lines that the server there has written.",
     )

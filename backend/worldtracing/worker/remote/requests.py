@@ -51,7 +51,9 @@ def kept_seeds(request: protocol.Request) -> Path | None:
 
 
 def for_the_worker(message: protocol.Message, folder: Path) -> tuple[protocol.Request, list[Path]]:
-    """A request that has travelled as the worker here gets it, and where the files that follow go, all in `folder`.
+    """A request that has travelled as the worker here gets it, and where the files that follow go.
+
+    They go to the folder "sent" in `folder`, and results to "made", so that no name of one can be that of the other.
 
     No path of the client's computer, and no program, is ever taken from it.
 
@@ -67,14 +69,14 @@ def for_the_worker(message: protocol.Message, folder: Path) -> tuple[protocol.Re
             raise protocol.bad_request("A file has no field")
         if not (isinstance(suffix, str) and _SUFFIX.fullmatch(suffix)):
             raise protocol.bad_request("A file has a strange ending")
-        paths.append(folder / f"{fields[0]}{suffix}")
+        paths.append(folder / "sent" / f"{fields[0]}{suffix}")
         values |= dict.fromkeys(fields, str(paths[-1]))
-    values["output"] = str(_in(folder, message.get("output")))
+    values["output"] = str(_in(folder / "made", message.get("output")))
     extra = message.get("extra")
     if isinstance(extra, Mapping):
         refused = {*HOME_OPTIONS, *(_machine_options(message.get("generator")) if kind == "mesh" else ())}
         values["extra"] = {
-            name: str(_in(folder, value))
+            name: str(_in(folder / "made", value))
             if name == "keep_seeds" and kind == "trace" and value is not None
             else _option(name, value, refused)
             for name, value in extra.items()

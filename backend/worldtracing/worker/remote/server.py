@@ -57,6 +57,7 @@ class RemoteServer:
         self._listener.settimeout(LOOK_SECONDS)
         self.address = Address(*self._listener.getsockname()[:2])
         self._token = token
+        self._closed = threading.Event()
         self._folder = Path(tempfile.mkdtemp(prefix="worldtracing-"))
         self._numbers = count()
         self._strangers = threading.BoundedSemaphore(STRANGERS)
@@ -65,14 +66,20 @@ class RemoteServer:
 
     def run(self) -> None:
         """Serve until `close`."""
-        with contextlib.suppress(OSError):  # closed
-            while True:
-                with contextlib.suppress(TimeoutError):
-                    connection, peer = self._listener.accept()
-                    threading.Thread(target=self._meet, args=(connection, peer[0]), daemon=True).start()
+        while not self._closed.is_set():
+            try:
+                connection, peer = self._listener.accept()
+            except TimeoutError:
+                continue
+            except OSError as error:  # closed, too many files are open, or who has come is gone again
+                if not self._closed.wait(LOOK_SECONDS):
+                    _note(f"A connection failed: {error}.")
+                continue
+            threading.Thread(target=self._meet, args=(connection, peer[0]), daemon=True).start()
 
     def close(self) -> None:
         """End it, and wait for the worker to end and its files to be removed."""
+        self._closed.set()
         self._listener.close()
         with self._place:
             if self._guest is not None:
@@ -84,15 +91,17 @@ class RemoteServer:
         if not self._strangers.acquire(blocking=False):
             connection.close()
             return
+        link, admitted = None, False
         try:
-            link = Link(connection)
-            admitted = self._admit(link, peer)
+            with contextlib.suppress(OSError):  # gone again
+                link = Link(connection)
+                admitted = self._admit(link, peer)
         finally:
             self._strangers.release()
         if admitted:
             with contextlib.suppress(LinkBrokenError):
                 self._welcome(link, peer)
-        link.close()
+        (link or connection).close()
 
     def _admit(self, link: Link, peer: str) -> bool:
         overdue = link.close_in(HANDSHAKE_SECONDS)
@@ -122,6 +131,9 @@ class RemoteServer:
         _note(f"A client at {peer} has come.")
         try:
             guest.serve()
+        except WorldTracingError as error:
+            _note(str(error))
+            link.tell(protocol.error(None, error))
         finally:
             with self._place:
                 self._guest = None
