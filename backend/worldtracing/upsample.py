@@ -17,6 +17,9 @@ from .layers import DEPTH_JUMP
 COLOR_SPREAD = 0.08
 """sRGB difference (of 1, root mean square over the channels) at which a neighbour counts exp(-1/2) as much."""
 
+AT_ONCE = 1 << 16
+"""Pixels worked on at a time: each takes about 500 bytes meanwhile."""
+
 VISIBLE_LAYERS = 2
 """Layers whose outlines the photo shows: the visible surface, and its back, which ends where it does."""
 
@@ -65,10 +68,26 @@ def guided_layers(
     Returns:
         (L, H, W, 3) float32 points and (L, H, W) bool validity.
     """
-    raster = _raster(rgb, camera, fine_rgb, fine_camera, mask)
-    rays = fine_camera.rays()[raster.rows, raster.columns]
     fine_points = np.zeros((len(valid), *mask.shape, 3), np.float32)
     fine_valid = np.zeros((len(valid), *mask.shape), bool)
+    fine_rays = fine_camera.rays()
+    pixels = np.nonzero(mask)
+    for start in range(0, len(pixels[0]), AT_ONCE):
+        rows, columns = (part[start : start + AT_ONCE] for part in pixels)
+        raster = _raster(rgb, camera, fine_rgb, fine_camera, rows, columns)
+        _guide(points, valid, raster, fine_rays[raster.rows, raster.columns], fine_points, fine_valid)
+    return fine_points, fine_valid
+
+
+def _guide(
+    points: np.ndarray,
+    valid: np.ndarray,
+    raster: Raster,
+    rays: np.ndarray,
+    fine_points: np.ndarray,
+    fine_valid: np.ndarray,
+) -> None:
+    """Write the layers of the raster's pixels, whose rays are (n, 3), to `fine_points` and `fine_valid`."""
     ahead = np.ones(len(raster.rows), bool)
     for layer, (z, ok) in enumerate(zip(points[..., 2], valid, strict=True)):
         fit = raster.weights * raster.colors if layer < VISIBLE_LAYERS else raster.weights
@@ -80,7 +99,6 @@ def guided_layers(
         fine_points[layer, raster.rows, raster.columns] = rays * np.where(there, z_fine, 0)[:, None]
         fine_valid[layer, raster.rows, raster.columns] = there
         ahead = there
-    return fine_points, fine_valid
 
 
 def _interpolate(inverse: np.ndarray, found: np.ndarray, fit: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -93,9 +111,11 @@ def _interpolate(inverse: np.ndarray, found: np.ndarray, fit: np.ndarray, weight
     return (weights * inverse).sum(0) / np.where(total > 0, total, 1)
 
 
-def _raster(rgb: np.ndarray, camera: Camera, fine_rgb: np.ndarray, fine_camera: Camera, mask: np.ndarray) -> Raster:
+def _raster(
+    rgb: np.ndarray, camera: Camera, fine_rgb: np.ndarray, fine_camera: Camera, rows: np.ndarray, columns: np.ndarray
+) -> Raster:
+    """Of those of the fine pixels (n,) that the coarse picture reaches."""
     height, width = rgb.shape[:2]
-    rows, columns = np.nonzero(mask)
     y = (rows + 0.5 - fine_camera.cy) / fine_camera.fy * camera.fy + camera.cy - 0.5
     x = (columns + 0.5 - fine_camera.cx) / fine_camera.fx * camera.fx + camera.cx - 0.5
     inside = (y > -1) & (y < height) & (x > -1) & (x < width)
