@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
@@ -71,8 +72,16 @@ def known_generators(worker_entries: Iterable[Mapping[str, Any]]) -> list[KnownG
         if "error" in entry:
             continue
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
-        values["options"] = tuple(GeneratorOption(**option) for option in entry.get("options", ()))
+        values["options"] = tuple(_options(entry.get("options", ())))
         info = GeneratorInfo(**{name: value for name, value in values.items() if name in names})
         health = Health(**{name: entry["health"][name] for name in ("ok", "message", "fix")})
         found[info.name] = KnownGenerator(info, health)
     return list(found.values())
+
+
+def _options(entries: Iterable[Mapping[str, Any]]) -> Iterator[GeneratorOption]:
+    """The options that this version understands; a worker on another computer may be of another."""
+    names = {field.name for field in fields(GeneratorOption)}
+    for entry in entries:
+        with contextlib.suppress(TypeError, ValueError):
+            yield GeneratorOption(**{name: value for name, value in entry.items() if name in names})

@@ -113,7 +113,7 @@ def report(operator: bpy.types.Operator, job, error: WorldTracingError, level: s
 def redraw_sidebars(context: bpy.types.Context) -> None:
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in ("VIEW_3D", "PREFERENCES"):  # the latter say which generators can run
                 area.tag_redraw()
 
 
