@@ -270,6 +270,9 @@ def test_what_is_too_large_or_shrinks_is_not_sent(server, photo, output, monkeyp
     client.tell(steps("t", photo, output))
     assert client.hear_until("error")[-1]["code"] == "WT-IO-READ"
     monkeypatch.undo()
+    monkeypatch.setattr("worldtracing.worker.remote.bridge.for_the_network", lambda request: 1 / 0)
+    assert client.ask(steps("t", photo, output))["code"] == "WT-WORKER-FAILED", "a defect leaves nobody waiting"
+    monkeypatch.undo()
     client.tell(steps("next", photo, output))
     client.hear_until("result", id="next")
     client.requests.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import ipaddress
 import json
 import os
 import queue
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ...errors import WorldTracingError
+from ...hosts import is_this_computer
 from ..options import GeneratorOption
 
 SHORT_SECONDS = 10.0
@@ -124,7 +124,7 @@ class Server:
                 f"{self.address!r} is no address of a server.",
                 "Give it as http://127.0.0.1:8188, with the host and the port of your own.",
             ) from error
-        if os.environ.get("WORLDTRACING_OFFLINE") and not _is_this_computer(parts.hostname):
+        if os.environ.get("WORLDTRACING_OFFLINE") and not is_this_computer(parts.hostname):
             raise WorldTracingError(
                 "WT-ENV-OFFLINE",
                 f"Blender is set to stay offline, and {self.address} is another computer.",
@@ -186,10 +186,3 @@ def _close(connection: http.client.HTTPConnection) -> None:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
     connection.close()
-
-
-def _is_this_computer(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ...errors import WorldTracingError
+from ...hosts import is_this_computer
 from .link import Link
 
 DEFAULT_PORT = 47310
@@ -25,11 +25,8 @@ class Address(NamedTuple):
 
     @property
     def is_this_computer(self) -> bool:
-        """Whether nothing leaves this computer; no name is looked up."""
-        try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
-        except ValueError:  # a name
-            return False
+        """Whether what is sent there never leaves this computer."""
+        return is_this_computer(self.host)
 
 
 def parse_address(text: str) -> Address:

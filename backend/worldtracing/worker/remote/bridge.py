@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,7 @@ from ...errors import WorldTracingError
 from ...files import check_writable
 from .. import protocol
 from ..conversation import Conversation, claim_stdio
+from ..job import unexpected
 from .address import Address
 from .client import meet
 from .link import DATA, ForeignLinkError, Link, LinkBrokenError, message_of
@@ -28,6 +30,8 @@ from .requests import for_the_network, kept_seeds, seed_path
 from .transfer import Incoming, OnBytes, send_with_files
 
 CAPABILITY = "remote"
+CANCEL_ID = "worldtracing bridge"
+"""Of the bridge's own cancel, whose answer is for nobody."""
 MIB = 1 << 20
 PROGRESS_SECONDS = 0.1
 
@@ -149,12 +153,15 @@ class Bridge(Conversation):
         except LinkBrokenError:
             self._link.close()
             return
+        except Exception as error:  # a defect must not leave the client waiting
+            traceback.print_exc()
+            failure = unexpected(error)
         with self._lock:
             job.uploading = False
             stopped = job.stopped.is_set()
         if stopped or not sent:
             with contextlib.suppress(LinkBrokenError):  # the other computer waits for the rest, or works already
-                self._link.tell(protocol.cancel("bridge", id))
+                self._link.tell(protocol.cancel(CANCEL_ID, id))
         if not sent:
             self._finish(protocol.cancelled(id) if failure is None else protocol.error(id, failure))
 

@@ -98,10 +98,12 @@ class RemoteServer:
                 admitted = self._admit(link, peer)
         finally:
             self._strangers.release()
-        if admitted:
-            with contextlib.suppress(LinkBrokenError):
-                self._welcome(link, peer)
-        (link or connection).close()
+        try:
+            if admitted:
+                with contextlib.suppress(LinkBrokenError):
+                    self._welcome(link, peer)
+        finally:
+            (link or connection).close()
 
     def _admit(self, link: Link, peer: str) -> bool:
         overdue = link.close_in(HANDSHAKE_SECONDS)
