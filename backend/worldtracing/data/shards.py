@@ -129,13 +129,13 @@ class ShardReader:
     def __init__(self, folder: str | Path) -> None:
         """
         Raises:
-            WorldTracingError: WT-IO-READ when the folder holds no data set.
+            WorldTracingError: WT-IO-READ when the folder holds no data set, WT-IO-INVALID for a damaged shard.
         """
         self.folder = Path(folder)
         paths = sorted(self.folder.glob("shard-*.safetensors"))
         try:
             settings = json.loads((self.folder / "dataset.json").read_text())
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise _no_dataset(self.folder) from error
         if not paths:
             raise _no_dataset(self.folder)
@@ -165,12 +165,17 @@ class ShardReader:
 
 class _Shard:
     def __init__(self, path: Path) -> None:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
-        file = safe_open(path, framework="numpy")
-        self._slices = {name: file.get_slice(name) for name in ("rgba", "valid", "depth")}
-        self._start, self._range, self._K = (file.get_tensor(name) for name in ("start", "range", "K"))
-        self._kinds = json.loads(file.metadata()["kinds"])
+        try:
+            file = safe_open(path, framework="numpy")
+            self._slices = {name: file.get_slice(name) for name in ("rgba", "valid", "depth")}
+            self._start, self._range, self._K = (file.get_tensor(name) for name in ("start", "range", "K"))
+            self._kinds = json.loads(file.metadata()["kinds"])
+        except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
+            raise WorldTracingError(
+                "WT-IO-INVALID", f"{path} holds no samples ({error}).", "Remove it: rendering makes it again."
+            ) from error
 
     def __len__(self) -> int:
         return len(self._kinds)

@@ -96,6 +96,8 @@ def test_rendering_continues_and_refuses_other_settings(tmp_path, meshes, capsys
     assert main([*arguments, "--count", "2"]) == 0
     assert first.stat().st_mtime_ns == before
     first.write_bytes(first.read_bytes()[:-100])  # as a copy cut short
+    with pytest.raises(WorldTracingError, match="WT-IO-INVALID"):
+        shards.ShardReader(tmp_path)
     assert main([*arguments, "--count", "2"]) == 0
     assert len(shards.ShardReader(tmp_path)) == 2
     assert json.loads((tmp_path / "dataset.json").read_text())["size"] == 24
