@@ -91,10 +91,19 @@ def _mesh(data: dict[str, np.ndarray]) -> Mesh:
     if len(faces) and not 0 <= faces.min() <= faces.max() < len(vertices):
         raise ValueError("a face names a vertex that does not exist")
     colors = data.get("mc", np.full((1, 4), 0.7)).astype(np.float32)
+    material = data.get("fm", np.zeros(len(faces))).astype(np.int32)
+    if colors.ndim != 2 or colors.shape[1] != 4 or material.shape != faces.shape[:1]:
+        raise ValueError("mc must have four columns, and fm one material for each face")
+    if len(faces) and not 0 <= material.min() <= material.max() < len(colors):
+        raise ValueError("a face names a material that does not exist")
+    if "uv" in data and data["uv"].shape != (len(vertices), 2):
+        raise ValueError("uv must have two columns and a row for each vertex")
+    if not np.isfinite(vertices).all():
+        raise ValueError("a vertex is not finite")
     return Mesh(
         vertices=vertices,
         faces=faces,
-        material=data.get("fm", np.zeros(len(faces))).astype(np.int32),
+        material=material,
         colors=colors,
         uv=data["uv"].astype(np.float32) if "uv" in data else None,
         textures=tuple(_picture(data.get(f"t{k}")) for k in range(len(colors))),

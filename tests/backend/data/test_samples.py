@@ -147,7 +147,21 @@ def test_a_mesh_file_brings_its_materials(meshes):
     np.testing.assert_array_equal(mesh.textures[1][0, 0], (10, 200, 30))
 
 
-@pytest.mark.parametrize("broken", [{"v": np.zeros((3, 3))}, {"v": np.zeros((3, 3)), "f": [[0, 1, 7]]}])
+TRIANGLE = {"v": np.zeros((3, 3)), "f": [[0, 1, 2]]}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"v": np.zeros((3, 3))},
+        TRIANGLE | {"f": [[0, 1, 7]]},
+        TRIANGLE | {"v": np.full((3, 3), np.nan)},
+        TRIANGLE | {"fm": [3]},
+        TRIANGLE | {"fm": [0, 0]},
+        TRIANGLE | {"mc": np.ones((1, 3))},
+        TRIANGLE | {"uv": np.zeros((2, 2))},
+    ],
+)
 def test_a_broken_mesh_is_told(tmp_path, broken):
     np.savez(tmp_path / "broken.npz", **broken)
     with pytest.raises(WorldTracingError, match="WT-IO-INVALID"):
