@@ -155,6 +155,32 @@ def test_no_check_keeps_the_others_waiting(monkeypatch):
     assert threading.active_count() <= before
 
 
+def test_a_plug_in_that_is_broken_does_not_hide_the_others(monkeypatch):
+    class WithoutInfo:
+        def check(self, extra):
+            raise AssertionError
+
+    class WithoutHealth:
+        info = GeneratorInfo("without health", "", "For tests.")
+
+        def check(self, extra):
+            return None
+
+    class Endless:
+        info = GeneratorInfo("endless", "", "For tests.", memory_gib=float("inf"))
+
+    def leaves():
+        raise SystemExit("no licence")
+
+    kinds = {"without info": WithoutInfo, "without health": WithoutHealth, "endless": Endless, "leaves": leaves}
+    monkeypatch.setattr(making, "create_generator", lambda name: kinds[name]())
+    monkeypatch.setattr(making.GENERATORS, "names", lambda: list(kinds))
+    entries = {entry["name"]: entry for entry in making.generator_entries()}
+    assert not entries["without health"]["health"]["ok"]
+    assert {entries[name]["error"]["code"] for name in ("without info", "endless", "leaves")} == {"WT-MODEL-BROKEN"}
+    assert "no licence" in entries["leaves"]["error"]["message"]
+
+
 def test_a_server_that_answers_slowly_is_not_waited_for(monkeypatch):
     from worldtracing.meshing.adapters import comfyui
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
-from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.meshing.base import GENERATORS, GeneratorInfo, Health, MeshOptions, create_generator
 from ...backend.worldtracing.meshing.options import GeneratorOption
 
@@ -59,8 +58,8 @@ def local_generators() -> tuple[GeneratorInfo, ...]:
     for name in GENERATORS.names():
         try:
             infos.append(create_generator(name).info)
-        except WorldTracingError as error:
-            print(f"World Tracing: {error.message}")
+        except (Exception, SystemExit) as error:  # a plug-in may fail in any way
+            print(f"World Tracing: the mesh generator {name!r} cannot be used ({error})")
     return tuple(infos)
 
 

@@ -120,6 +120,7 @@ class WT_OT_check_generators(RunsAlone, bpy.types.Operator):
     bl_label = "Check Generators"
 
     status_text = "Looking for mesh generators: ESC to cancel"
+    noun = "check"
 
     def begin(self, context: bpy.types.Context):
         return api.start_generator_check(context.scene.world_tracing_mesh.mesh_settings())

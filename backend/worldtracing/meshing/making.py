@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -85,10 +86,17 @@ def generator_entries(extras: Mapping[str, Mapping] = {}) -> list[dict]:
     for name in GENERATORS.names():
         try:
             generator = create_generator(name)
-            entries.append(asdict(generator.info) | {"name": name})
+            entries.append(json.loads(json.dumps(asdict(generator.info) | {"name": name}, allow_nan=False)))
             checks.append((entries[-1], _begin(generator.check, extras.get(name, {}))))
         except WorldTracingError as error:
             entries.append({"name": name, "error": error.to_dict()})
+        except (Exception, SystemExit) as error:  # a plug-in that exits on import, or without a usable `info`
+            broken = WorldTracingError(
+                "WT-MODEL-BROKEN",
+                f"The mesh generator {name!r} cannot be loaded ({last_line(error)}).",
+                "Update it, or choose another one.",
+            )
+            entries.append({"name": name, "error": broken.to_dict()})
     end = time.monotonic() + CHECK_SECONDS
     for entry, check in checks:
         entry["health"] = asdict(_health(check, end - time.monotonic()))
@@ -101,7 +109,8 @@ def _begin(check: Callable[[Mapping], Health], extra: Mapping) -> Future:
 
     def run() -> None:
         try:
-            future.set_result(check(extra))
+            health = check(extra)
+            future.set_result(Health(bool(health.ok), str(health.message), str(health.fix)))
         except Exception as error:  # a plug-in may fail in any way
             future.set_result(Health(False, f"Its check failed: {last_line(error)}."))
 
