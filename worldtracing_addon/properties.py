@@ -162,8 +162,8 @@ class WT_Settings(bpy.types.PropertyGroup):
         left = [name for name, value in chosen.items() if not self._take(name, value)]
         self.engine_name = settings.get("engine") or self.engine_name
         fov = settings.get("fov_degrees")
-        self.use_fov = fov is not None
-        if fov is not None:
+        self.use_fov = isinstance(fov, int | float)
+        if self.use_fov:
             self.fov = radians(fov)
         return left
 

@@ -12,13 +12,11 @@ import bpy
 
 from ..backend.worldtracing.errors import WorldTracingError
 from ..backend.worldtracing.seeds import read_seeds, seed_file
-from ..backend.worldtracing.tracing import TraceRequest, recorded_settings
 from ..backend.worldtracing.world import LayeredWorld, read_metadata
-from . import preferences
 from .core.settings import TraceSettings
 from .scene import build
 from .scene.camera import TRACED_PICTURE
-from .scene.origin import note_origin, world_result, world_seeds, world_settings
+from .scene.origin import note_origin, world_result, world_seeds
 from .scene.photo import find_upright, photo_id
 from .scene.scale import keep_scale
 from .scene.worlds import KIND, WorldObjects, find_traced
@@ -55,29 +53,6 @@ def finish(world: WorldObjects, metadata: Mapping[str, Any], result: str | Path)
     """What follows every build: note where the world comes from, and keep the length that the artist has set."""
     note_origin(world, metadata, result)
     keep_scale(world)
-
-
-def result_file(
-    image: bpy.types.Image, scene: bpy.types.Scene, settings: TraceSettings, mask: bpy.types.Image | None
-) -> Path:
-    """Where the next trace of a photo is saved: a new file, so that earlier traces can be built again.
-
-    Where the photo was last traced with the same settings and neither had a mask, that trace's own file.
-    """
-    folder = preferences.results_folder()
-    before = find_traced(scene, image.name, photo_id(image))
-    if mask is None and before is not None and before.root is not None:
-        own = world_result(before.root)
-        if own.parent == folder and own.is_file() and world_settings(before.root) == _asked(settings):
-            return own
-    return preferences.new_result(folder, image.name)
-
-
-def _asked(settings: TraceSettings) -> dict[str, Any]:
-    """As `world_settings` tells them once the trace is built."""
-    seed, resolution, fov, extra = settings.seed, settings.resolution, settings.fov_degrees, settings.extra
-    asked = recorded_settings(TraceRequest(Path(), seed=seed, resolution=resolution, fov_degrees=fov, extra=extra))
-    return {"engine": settings.engine, "mode": settings.mode, **asked}
 
 
 def discard_seeds(result: Path, settings: TraceSettings) -> None:

@@ -55,7 +55,7 @@ def _collect() -> float | None:
     if _work is not None and _work[1].done():
         key, future = _work
         _work = None
-        if future.exception() is None and key in _asked:
+        if future.exception() is None and key in _asked and key not in _waiting:  # else it was written anew meanwhile
             _add(key, future.result())
     if _work is None and _waiting:
         key = _waiting.popleft()

@@ -75,7 +75,7 @@ class Trace(Work):
         self.notes: list[str] = []
         self._image_uid, self._scene_uid = image.session_uid, scene.session_uid
         self._settings, self._worker_settings = settings, worker_settings
-        self._output = (output or saved.result_file(image, scene, settings, mask)).absolute()
+        self._output = (output or preferences.new_result(preferences.results_folder(), image.name)).absolute()
         self._output_existed = self._output.exists()
         pixels, mask_pixels = read_pixels(image), read_pixels(mask) if mask else None
         self._folder = _new_folder()

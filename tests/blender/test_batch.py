@@ -1,5 +1,8 @@
 """A folder of photos: a world each, the last one shown; failures are told with their codes."""
 
+import os
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -107,6 +110,15 @@ def test_a_defect_while_tracing_does_not_leave_the_panel_busy(submodule, api):
     assert operator.modal(bpy.context, SimpleNamespace(type="TIMER", value="")) == {"CANCELLED"}
     assert not job.running and operator._work.abandoned
     assert job.error_code == "WT-SCENE-FAILED" and "a defect" in operator.said[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
+def test_a_photo_whose_name_is_no_text_can_be_told_of(folder):
+    (folder / "b.png").rename(Path(os.fsdecode(os.fsencode(folder) + b"/b\xff.png")))
+    bpy.context.scene.world_tracing.engine = "silhouette"
+    assert bpy.ops.wt.trace_folder(directory=str(folder)) == {"FINISHED"}
+    failures = bpy.context.window_manager.world_tracing_job.failures
+    assert (failures[0].photo, failures[0].code) == ("b?.png", "WT-IMG-EMPTY-MASK")
 
 
 def test_a_cancel_keeps_what_is_done(api, folder, quick):

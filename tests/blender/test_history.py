@@ -66,6 +66,11 @@ def test_settings_that_the_panel_does_not_have_are_told(api, chosen):
     assert (panel.engine_name, panel.steps, panel.seed, panel.use_fov) == ("wt-dit", 4, 42, False)
 
 
+def test_settings_of_damaged_files_are_left_alone(api):
+    shown = bpy.context.scene.world_tracing
+    assert shown.use({"extra": {}, "fov_degrees": "wide"}) == [] and not shown.use_fov
+
+
 def test_the_panels_list_and_its_buttons(api, submodule, folder, chosen):
     image, _ = disk_image()
     api.trace_world(image, settings=chosen)
@@ -115,6 +120,12 @@ def test_thumbnails_are_made_beside_the_main_thread(api, submodule, folder, chos
     assert tuple(picture.image_size) == (128, 128) and max(picture.image_pixels_float) > 0.2
     thumbnails.forget([path])
     assert str(path) not in thumbnails._previews
+    thumbnails.icon(path)
+    thumbnails._collect()
+    thumbnails.forget([path])  # written anew while its picture is made
+    thumbnails.icon(path)
+    until(lambda: thumbnails._collect() is None)
+    assert str(path) in thumbnails._previews
     missing = path.with_name("missing.safetensors")
     assert thumbnails.icon(missing) == 0
     until(lambda: thumbnails._collect() is None)

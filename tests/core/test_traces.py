@@ -1,12 +1,14 @@
 """The saved traces of a folder, from their headers."""
 
 import os
+import shutil
+import sys
 
 import pytest
 from toy_world import make_world
 from world_tracing.backend.worldtracing.errors import WorldTracingError
 from world_tracing.backend.worldtracing.world import LayeredWorld, read_metadata
-from world_tracing.worldtracing_addon.core.traces import find_traces
+from world_tracing.worldtracing_addon.core.traces import find_traces, seed_names
 
 
 def save(path, when, **metadata):
@@ -27,6 +29,18 @@ def test_newest_first_and_seeds_under_their_trace(tmp_path):
     assert [trace.label for trace in traces] == ["ball, object, seed 2, best of 2", "ball, object, seed 0"]
     assert [file.name for file in traces[0].seed_files] == names[:2], "no file names another folder"
     assert traces[0].size == sum(file.stat().st_size for file in tmp_path.glob("cup*"))
+
+
+def test_a_file_names_no_other_files_as_its_seeds():
+    names = ["cup_seed7.safetensors", "taxes.pdf", "other.safetensors", "../cup_seed8.safetensors", 5]
+    assert seed_names({"seed_files": names}) == ["cup_seed7.safetensors"] and seed_names({"seed_files": 5}) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
+def test_names_that_are_no_text_are_left_out(tmp_path):
+    save(tmp_path / "fine.safetensors", 1000)
+    shutil.copy(os.fsencode(tmp_path / "fine.safetensors"), os.fsencode(tmp_path) + b"/b\xff.safetensors")
+    assert [trace.path.name for trace in find_traces([tmp_path])] == ["fine.safetensors"]
 
 
 def test_metadata_needs_no_tensor(tmp_path):

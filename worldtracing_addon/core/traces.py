@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from ...backend.worldtracing.world import read_metadata
 
 MOST_TRACES = 200
 """Of a folder, the newest ones; each costs one small read."""
+
+
+SEED_FILE = re.compile(r".+_seed\d+\.safetensors")
+"""What `worldtracing.seeds.seed_file` calls the world of one seed."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +59,18 @@ class SavedTrace:
 
 
 def seed_names(metadata: Mapping[str, Any]) -> list[str]:
-    """File names of a suggested world's seeds. What a file says is not trusted to name other folders."""
+    """File names of a suggested world's seeds. What a file says is not trusted to name others."""
     names = metadata.get("seed_files")
-    return [name for name in names if isinstance(name, str) and Path(name).name == name] if names else []
+    names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    return [name for name in names if Path(name).name == name and SEED_FILE.fullmatch(name)]
 
 
 def find_traces(folders: Iterable[Path]) -> list[SavedTrace]:
     """The traces saved in `folders`, newest first. Files that are no worlds, or cannot be read, are left out."""
     files = {}
     for file in (file for folder in folders for file in folder.glob("*.safetensors")):
-        with contextlib.suppress(OSError):  # removed in between
+        with contextlib.suppress(OSError, UnicodeEncodeError):  # removed in between; a name that Blender cannot hold
+            str(file).encode()
             files[file] = file.stat()
     newest = sorted(files, key=lambda file: files[file].st_mtime, reverse=True)[:MOST_TRACES]
     traces, seeds = [], set()

@@ -65,7 +65,8 @@ class WT_OT_trace_folder(RunsWork, bpy.types.Operator):
         job, batch = context.window_manager.world_tracing_job, self._work
         for failure in batch.failures:
             item = job.failures.add()
-            item.photo, item.code, item.message = failure.path.name, failure.error.code, failure.error.message
+            item.photo = failure.path.name.encode(errors="replace").decode()
+            item.code, item.message = failure.error.code, failure.error.message
             item.name = item.photo
         history.refresh()
         if state.error is not None:
