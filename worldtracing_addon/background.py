@@ -16,6 +16,9 @@ from .core.tasks import Task, TaskState
 
 POLL_SECONDS = 0.2
 
+BRIEF_SECONDS = 1.0
+"""How long Blender waits at most for a task that is brief, as in a folder on a network that does not answer."""
+
 _task: Task | None = None
 _on_done: Callable[[object], None] | None = None
 _error: WorldTracingError | None = None
@@ -65,7 +68,7 @@ def start(new: Task, on_done: Callable[[object], None] | None = None) -> Task:
     """
     global _task, _on_done, _error
     if _task is not None and _task.brief:
-        _task.wait()
+        _task.wait(BRIEF_SECONDS)
     if task() is not None:
         raise WorldTracingError("WT-ENV-BUSY", "The backend is busy with something else.", "Wait, or cancel that.")
     _poll()  # what has ended since the last look

@@ -99,6 +99,7 @@ def smi(*answers):
 
     def run(command, **options):
         assert command[2] == "--format=csv,noheader,nounits" and options["timeout"]
+        assert options["encoding"] == "utf-8" and options["errors"] == "replace", "not by the system's code page"
         answer = remaining.pop(0)
         if isinstance(answer, Exception):
             raise answer

@@ -51,7 +51,8 @@ def failure(task):
     return state.error
 
 
-def test_cancelled_in_a_download_then_resumed_repaired_and_removed(folder, wheels):
+def test_cancelled_in_a_download_then_resumed_repaired_and_removed(folder, wheels, monkeypatch):
+    monkeypatch.setenv("PIP_USER", "1")  # what pip is set to for other environments does not count
     make_wheel(wheels, padding=2_000_000)
     assert folder.state().status == "absent"
     with serving(wheels) as index:

@@ -76,6 +76,12 @@ def test_windows_ends_a_tree_of_processes_with_its_own_program():
     (command, options) = commands[0]
     assert command == ["taskkill", "/F", "/T", "/PID", "77"] and options["creationflags"] == 0x08000000
     assert killed == [77]
+
+    def no_system32(*_, **__):
+        raise FileNotFoundError("taskkill")
+
+    WINDOWS.end_process_tree(process, run=no_system32)
+    assert killed == [77, 77]
     process.poll = lambda: 0
     WINDOWS.end_process_tree(process, run=lambda *_, **__: pytest.fail("it had ended"))
 

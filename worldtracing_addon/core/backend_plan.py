@@ -218,11 +218,12 @@ def find_gpus(
 ) -> list[Gpu]:
     """The NVIDIA GPUs that the driver's own program tells of; it may take seconds, so not on Blender's main thread."""
     platform = platform or this_platform()
+    options = {"capture_output": True, "timeout": QUERY_SECONDS, **platform.process_options()}
     for program in platform.nvidia_smi_candidates(variables):
         for fields in ("name,driver_version,memory.total,compute_cap", "name,driver_version,memory.total"):
             command = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
             try:
-                done = run(command, capture_output=True, text=True, timeout=QUERY_SECONDS, **platform.process_options())
+                done = run(command, encoding="utf-8", errors="replace", **options)
             except (OSError, subprocess.TimeoutExpired):
                 break
             if done.returncode == 0:  # older drivers know no compute_cap

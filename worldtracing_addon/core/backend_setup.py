@@ -21,6 +21,8 @@ GIGABYTE = 10**9
 VENV_BYTES = 30_000_000
 """What an empty environment takes."""
 INSTALLING = "Choosing packages"
+HERE = {"PIP_USER": "0", "PIP_TARGET": "", "PIP_PREFIX": "", "PIP_ROOT": ""}
+"""Into this environment, whatever place pip is set to install to."""
 PIP_PROGRESS = (24, 1)
 """The first pip that can say how far a download is."""
 
@@ -160,7 +162,7 @@ class BackendSetup(Task):
             command += ["--progress-bar", "raw"]
         for delay in (*self._backoff, None):
             self._progress(stage)
-            code, said = self._command(command, self._follow(stage))
+            code, said = self._command(command, self._follow(stage), HERE)
             if code == 0:
                 return
             if offline or delay is None or not is_network_failure(said):

@@ -88,7 +88,8 @@ class Platform:
             return
         if self.system == "windows":
             command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
-            run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self.process_options())
+            with contextlib.suppress(OSError):  # System32 is not on the path
+                run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self.process_options())
         else:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
