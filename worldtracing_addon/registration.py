@@ -16,6 +16,7 @@ MODULES = (
     ".thumbnails",
     ".history",
     ".trace",
+    ".scene.copies",
     ".scene.migration",
     ".ops.running",
     ".ops.trace",

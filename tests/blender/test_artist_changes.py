@@ -121,6 +121,51 @@ def test_new_parts_go_elsewhere_where_a_collection_was_deleted(rebuild, everythi
     assert everything(world) == {}
 
 
+def test_a_world_whose_root_was_deleted_stands_on_a_new_one_after_a_retrace(scene_modules, rebuild, ball):
+    api, world = scene_modules.api, rebuild()
+    item = api.lift_object(world, [ball])
+    bpy.context.view_layer.update()
+    before = [world.root.matrix_world.inverted() @ part.matrix_world for part in (world.camera, item, *world.layers)]
+    bpy.data.objects.remove(world.root)
+    for refused in (
+        lambda: api.make_point_cloud(world),
+        lambda: api.add_orbit_camera(bpy.context.scene, world, 5),
+        lambda: api.insert_object(world, item),
+        lambda: api.replace_object(world, item, world.layers[0]),
+    ):
+        with pytest.raises(scene_modules.errors.WorldTracingError, match=r"WT-SCENE-(EMPTY|CAMERA)"):
+            refused()
+    bpy.context.view_layer.objects.active = item
+    with pytest.raises(RuntimeError, match="WT-SCENE-EMPTY"):
+        bpy.ops.wt.insert_object()
+    rebuild()
+    bpy.context.view_layer.update()
+    after = [world.root.matrix_world.inverted() @ part.matrix_world for part in (world.camera, item, *world.layers)]
+    np.testing.assert_allclose(np.array(after), np.array(before), atol=1e-5)
+    bpy.data.objects.remove(world.camera)
+    with pytest.raises(scene_modules.errors.WorldTracingError, match="WT-SCENE-CAMERA"):
+        api.add_orbit_camera(bpy.context.scene, world, 5)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_copy_that_is_renamed_does_not_become_the_part(scene_modules, rebuild, ball, tmp_path, saved):
+    api, world = scene_modules.api, rebuild()
+    parts = [world.camera, world.layers[0], api.lift_object(world, [ball])]
+    names = [part.name for part in parts]
+    for part in parts:
+        copy = part.copy()
+        copy.name = f"A {part.name}"
+        bpy.context.scene.collection.objects.link(copy)
+    if saved:
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "saved.blend"))
+        (world,) = api.worlds(bpy.context.scene)
+    assert [part.name for part in (world.camera, world.layers[0], *api.lifted_objects(world))] == names
+    copy = bpy.data.objects[f"A {names[-1]}"]
+    api.put_back(world, copy)
+    assert names[-1] in bpy.data.objects and f"A {names[-1]}" not in bpy.data.objects
+
+
 @pytest.mark.parametrize("kind", ["world", "objects"])
 def test_objects_are_lifted_in_a_collection_that_is_switched_off(scene_modules, rebuild, ball, kind):
     world = rebuild()

@@ -103,7 +103,11 @@ class WT_OT_insert_object(bpy.types.Operator):
             return {"CANCELLED"}
         if refuses_edit_mode(self, context) or refuses_linked(self, world):
             return {"CANCELLED"}
-        api.insert_object(world, active)
+        try:
+            api.insert_object(world, active)
+        except WorldTracingError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 

@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from ...backend.worldtracing.errors import WorldTracingError
 from ..core.placing import HIGH_PERCENT, LOW_PERCENT, bottom_center, turn_between, viewer_axes
 from .attributes import read_attribute
 from .lifting import duplicate
@@ -48,6 +49,7 @@ def replace(objects: WorldObjects, item: bpy.types.Object, other: bpy.types.Obje
     Any object counts as facing along its own -y, as Blender's front view shows it; a lifted one faces the camera that
     saw it.
     """
+    _require_root(objects)
     up, place = up_of(item), matrix_of(item).translation
     copy = _copy(objects, other)
     _stand(objects, copy, place, up)
@@ -68,13 +70,26 @@ def insert(objects: WorldObjects, other: bpy.types.Object, place: Vector, up: Ve
 
     Args:
         up: of what it stands on; the scene's without one.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY where the root was deleted.
     """
+    _require_root(objects)
     up = up or Vector((0, 0, 1))
     factor = _size_from_photo(objects, other, place, up)
     copy = _copy(objects, other)
     _transform(copy, Matrix.Scale(factor, 4))
     _stand(objects, copy, place, up)
     return copy
+
+
+def _require_root(objects: WorldObjects) -> None:
+    if objects.root is None:
+        raise WorldTracingError(
+            "WT-SCENE-EMPTY",
+            f"The root of the world {objects.name!r} has been deleted.",
+            "Undo that, or trace the photo again.",
+        )
 
 
 def up_of(item: bpy.types.Object) -> Vector:

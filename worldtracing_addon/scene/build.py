@@ -20,7 +20,7 @@ from .layer_group import DISPLAYS
 from .layers import update_layers
 from .lifted_retrace import keep_lifted
 from .merged import follow_retrace
-from .objects import matrix_of
+from .objects import matrix_of, parts_on_root
 from .parts import discard_object, new_collection, new_object
 from .photo import image_from_rgb, photo_id
 from .placement import ground_location
@@ -99,7 +99,10 @@ def build_world(
             place = Vector()
             if options.on_ground:
                 place = ground_location(scene, *bounds.corners, frame.reach(bounds.forward[1]))
+            orphans = [part for part in parts_on_root(objects) if part.parent is None]
             root = _new_root(transaction, objects, name, place)
+            for part in orphans:  # of a root that the artist has deleted
+                transaction.set(part, parent=root)
         size_before = list(root.get("wt_size", ()))
         transaction.set_properties(root, **_properties(world, name, source))
         inputs = _layer_inputs(world, frame, bounds)

@@ -11,6 +11,7 @@ from mathutils import Matrix, Vector
 from ...backend.worldtracing.errors import WorldTracingError
 from ..core.frames import SENSOR_MM, Frame, Lens
 from ..core.names import fit_name
+from .coverage import require_camera
 from .transaction import Transaction
 from .worlds import KIND, WORLD, WorldObjects
 
@@ -105,8 +106,11 @@ def orbit_camera(scene: bpy.types.Scene, world: WorldObjects, degrees: float) ->
     """A camera like the matched one, led around the world's center; made once and moved after that.
 
     Positive degrees lead it to the right. The center keeps its place in the picture.
+
+    Raises:
+        WorldTracingError: WT-SCENE-CAMERA, WT-SCENE-EMPTY.
     """
-    matched = world.camera
+    matched = require_camera(world)
     center = Matrix.Translation(_center(world))
     place = center @ Matrix.Rotation(radians(degrees), 4, "Z") @ center.inverted() @ matched.matrix_basis
     camera = world.object_of("novel_camera")
@@ -133,4 +137,8 @@ def _center(world: WorldObjects) -> Vector:
         values = np.empty(len(layer.data.vertices) * 3, np.float32)
         layer.data.attributes["position"].data.foreach_get("vector", values)
         positions.append(values.reshape(-1, 3))
+    if not any(map(len, positions)):
+        raise WorldTracingError(
+            "WT-SCENE-EMPTY", f"The world {world.name!r} has no points left.", "Undo that, or trace the photo again."
+        )
     return Vector(np.median(np.concatenate(positions), 0))

@@ -89,10 +89,10 @@ def _layers(world: WorldObjects) -> tuple[list[bpy.types.Object], bpy.types.Node
     """The layers, and the modifier of the first that has one."""
     layers = world.point_layers
     controls = next(filter(None, map(layer_modifier, layers)), None)
-    if controls is None or not any(len(layer.data.vertices) for layer in layers):
+    if world.root is None or controls is None or not any(len(layer.data.vertices) for layer in layers):
         raise WorldTracingError(
             "WT-SCENE-EMPTY",
-            "All layers of this world, their points or their nodes have been deleted.",
+            "The root of this world, or all its layers, their points or their nodes have been deleted.",
             "Undo that, or trace the photo again.",
         )
     return layers, controls

@@ -34,13 +34,18 @@ def shown_objects(world: WorldObjects) -> list[bpy.types.Object]:
 
 def parts_with_points(world: WorldObjects) -> list[bpy.types.Object]:
     """Every object with points of a world, hidden ones included; layers that were merged, on their own and as one."""
-    parts = [*world.layers, *([world.merged] if world.merged else []), *shown_objects(world)]
-    return [part for part in parts if holds_points(part)]
+    return [part for part in parts_on_root(world) if holds_points(part)]
 
 
 def is_lifted(item: bpy.types.Object) -> bool:
     """Whether an object was lifted and still has its traced points, which go when the artist converts it."""
     return item.get(KIND) == LIFTED and holds_points(item)
+
+
+def parts_on_root(world: WorldObjects) -> list[bpy.types.Object]:
+    """Every part whose place is told by the root: the camera that took the photo, and all that has points."""
+    camera = [world.camera] if world.camera else []
+    return [*camera, *world.layers, *([world.merged] if world.merged else []), *shown_objects(world)]
 
 
 def edited_objects(world: WorldObjects) -> list[bpy.types.Object]:

@@ -103,7 +103,7 @@ class WorldObjects:
         owned = [part for part in scene.objects if self._owns(part)] if scene else []
         owned = [part for part in owned if part.type == "MESH" or part[KIND] not in ("layer", "merged")]
         first: dict[tuple, bpy.types.Object] = {}
-        for part in sorted(owned, key=lambda part: part.name):  # a copy is "name.001"
+        for part in sorted(owned, key=lambda part: part.session_uid):  # a copy was made later
             first.setdefault((part[KIND], part.get("wt_layer"), part.get(ITEM)), part)
         return list(first.values())
 
