@@ -30,6 +30,9 @@ CHOSEN = "wt_segmenter"
 
 LEVEL = ("floor", "table")
 
+KEPT = 6
+"""Segmentations that are kept; each takes ten bytes per point and more."""
+
 _known: dict[tuple[str, str], tuple[tuple[int, ...], Segmentation]] = {}
 """By world id and segmenter: the session ids of the layers' meshes, which a retrace changes, and the segmentation."""
 
@@ -91,5 +94,8 @@ def level_planes(planes: Sequence[Plane]) -> list[tuple[np.ndarray, float]]:
 def _segmentation(objects: WorldObjects, data: WorldData, segmenter: str) -> Segmentation:
     key, meshes = (objects.id, segmenter), tuple(part.data.session_uid for part in objects.point_layers)
     if _known.get(key, (None,))[0] != meshes:
+        _known.pop(key, None)
+        while len(_known) >= KEPT:
+            _known.pop(next(iter(_known)))  # the oldest
         _known[key] = meshes, SEGMENTERS.load(segmenter)().segment(data.world, silent)
     return _known[key][1]
