@@ -68,7 +68,7 @@ def working(client, photo, output):
 
 
 class InProcessBridge(Conversation):
-    """A bridge in a thread of this process."""
+    """A bridge in a thread of this process; leaving the block ends it."""
 
     def __init__(self, address):
         requests, to_bridge = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
@@ -78,6 +78,14 @@ class InProcessBridge(Conversation):
         self.thread = threading.Thread(target=self._run, args=(requests, replies, address), daemon=True)
         self.thread.start()
         self.hello = self.hear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.requests.close()
+        self.thread.join(60)
+        assert not self.thread.is_alive()
 
     def _run(self, requests, replies, address):
         with replies:
@@ -122,15 +130,13 @@ def test_a_cancel_just_as_the_last_piece_is_sent(server, photo, output, tmp_path
         stopped.set()
         return sent
 
-    client = InProcessBridge(server.address)
-    monkeypatch.setattr("worldtracing.worker.remote.bridge.send_with_files", send)
-    client.tell(steps("t", photo, output, 100_000, seconds=0.3))
-    client.hear_until("cancelled", id="t")
-    monkeypatch.undo()
-    client.tell(steps("next", photo, output))
-    client.hear_until("result", id="next")
-    client.requests.close()
-    client.thread.join(60)
+    with InProcessBridge(server.address) as client:
+        monkeypatch.setattr("worldtracing.worker.remote.bridge.send_with_files", send)
+        client.tell(steps("t", photo, output, 100_000, seconds=0.3))
+        client.hear_until("cancelled", id="t")
+        monkeypatch.undo()
+        client.tell(steps("next", photo, output))
+        client.hear_until("result", id="next")
     assert client.code == 0 and leftovers(tmp_path) == [output.name]
 
 
@@ -170,13 +176,13 @@ def test_a_connection_that_is_cut_while_the_result_is_on_its_way(server, wire, l
 def test_a_connection_that_says_nothing_any_more(server, wire, photo, output, tmp_path, monkeypatch):
     """As when a cable is pulled: nobody tells that it is lost."""
     monkeypatch.setattr(link, "SILENCE_SECONDS", 1.5)
-    client = InProcessBridge(wire.address)
-    working(client, photo, output)
-    wire.hold("down")
-    error = client.hear_until("error")[-1]
-    assert (error["id"], error["code"]) == ("long", "WT-WORKER-REMOTE-LOST")
-    assert "nothing came for 1.5 seconds" in error["message"]
-    client.thread.join(60)
+    with InProcessBridge(wire.address) as client:
+        working(client, photo, output)
+        wire.hold("down")
+        error = client.hear_until("error")[-1]
+        assert (error["id"], error["code"]) == ("long", "WT-WORKER-REMOTE-LOST")
+        assert "nothing came for 1.5 seconds" in error["message"]
+        assert client.hear() is None
     assert client.code == 1 and leftovers(tmp_path) == []
 
 
@@ -185,9 +191,9 @@ def test_a_server_that_cannot_start_its_worker(monkeypatch):
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     monkeypatch.setattr("worldtracing.worker.remote.guest._worker_command", lambda: ["/nowhere/python"])
-    client = InProcessBridge(server.address)
-    assert (client.hello["id"], client.hello["code"]) == (None, "WT-WORKER-DIED")
-    client.thread.join(60)
+    with InProcessBridge(server.address) as client:
+        assert (client.hello["id"], client.hello["code"]) == (None, "WT-WORKER-DIED")
+        assert client.hear() is None
     assert client.code == 1
     server.close()
     thread.join(60)
@@ -204,8 +210,9 @@ def test_a_connection_that_breaks_before_the_worker_says_hello():
             link.close()
 
         threading.Thread(target=serve, daemon=True).start()
-        client = InProcessBridge(Address(*listener.getsockname()))
-        assert (client.hello["id"], client.hello["code"]) == (None, "WT-WORKER-REMOTE-LOST")
+        with InProcessBridge(Address(*listener.getsockname())) as client:
+            assert (client.hello["id"], client.hello["code"]) == (None, "WT-WORKER-REMOTE-LOST")
+            assert client.hear() is None
 
 
 def test_a_server_that_is_killed_in_mid_trace(photo, output, tmp_path):
@@ -261,20 +268,18 @@ def test_a_disk_here_that_fills_up(server, photo, output, tmp_path):
 
 
 def test_what_is_too_large_or_shrinks_is_not_sent(server, photo, output, monkeypatch):
-    client = InProcessBridge(server.address)
-    monkeypatch.setattr(transfer, "MAX_FILE_BYTES", 100)
-    assert client.ask(steps("t", photo, output))["code"] == "WT-WORKER-REMOTE-SIZE"
-    monkeypatch.undo()
-    read = transfer._read
-    monkeypatch.setattr(transfer, "_read", lambda stream, count, path: read(stream, count + 1, path)[:count])
-    client.tell(steps("t", photo, output))
-    assert client.hear_until("error")[-1]["code"] == "WT-IO-READ"
-    monkeypatch.undo()
-    monkeypatch.setattr("worldtracing.worker.remote.bridge.for_the_network", lambda request: 1 / 0)
-    assert client.ask(steps("t", photo, output))["code"] == "WT-WORKER-FAILED", "a defect leaves nobody waiting"
-    monkeypatch.undo()
-    client.tell(steps("next", photo, output))
-    client.hear_until("result", id="next")
-    client.requests.close()
-    client.thread.join(60)
+    with InProcessBridge(server.address) as client:
+        monkeypatch.setattr(transfer, "MAX_FILE_BYTES", 100)
+        assert client.ask(steps("t", photo, output))["code"] == "WT-WORKER-REMOTE-SIZE"
+        monkeypatch.undo()
+        read = transfer._read
+        monkeypatch.setattr(transfer, "_read", lambda stream, count, path: read(stream, count + 1, path)[:count])
+        client.tell(steps("t", photo, output))
+        assert client.hear_until("error")[-1]["code"] == "WT-IO-READ"
+        monkeypatch.undo()
+        monkeypatch.setattr("worldtracing.worker.remote.bridge.for_the_network", lambda request: 1 / 0)
+        assert client.ask(steps("t", photo, output))["code"] == "WT-WORKER-FAILED", "a defect leaves nobody waiting"
+        monkeypatch.undo()
+        client.tell(steps("next", photo, output))
+        client.hear_until("result", id="next")
     assert client.code == 0

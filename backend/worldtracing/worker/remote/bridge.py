@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,8 +31,6 @@ from .requests import for_the_network, kept_seeds, seed_path
 from .transfer import Incoming, OnBytes, send_with_files
 
 CAPABILITY = "remote"
-CANCEL_ID = "worldtracing bridge"
-"""Of the bridge's own cancel, whose answer is for nobody."""
 MIB = 1 << 20
 PROGRESS_SECONDS = 0.1
 
@@ -47,11 +46,23 @@ def bridge_stdio(address: Address, token: str) -> int:
 
 @dataclass
 class _Job:
-    """A trace or mesh. `uploading` until its files are sent; `incoming` once its results come."""
+    """A trace or mesh.
+
+    Attributes:
+        cancel_id: of the bridge's own cancel, which ends an upload.
+        uploading: until its files are sent, or will not be.
+        sent: whether they all were.
+        stopped: by a cancel, while it is uploading.
+        failure: why not all were sent.
+        incoming: once its results come.
+    """
 
     request: protocol.Request
+    cancel_id: str
     uploading: bool = True
-    stopped: threading.Event = field(default_factory=threading.Event)  # a cancel, while it is uploading
+    sent: bool = False
+    stopped: threading.Event = field(default_factory=threading.Event)
+    failure: WorldTracingError | None = None
     incoming: Incoming | None = None
 
 
@@ -64,6 +75,7 @@ class Bridge(Conversation):
         self._link: Link | None = None
         self._over = False  # the client is gone, or wants to be
         self._begun = False  # the client has heard a hello, or why there is none
+        self._numbers = count()
         self._lock = threading.Lock()  # of the two below
         self._unanswered: set[str] = set()
         self._job: _Job | None = None
@@ -114,7 +126,7 @@ class Bridge(Conversation):
     # Requests of the client, in the reader thread
 
     def _on_trace(self, request: protocol.Request) -> None:
-        job = _Job(request)
+        job = _Job(request, f"worldtracing bridge {next(self._numbers)}")
         with self._lock:
             if self._job is not None:
                 raise protocol.busy()
@@ -143,27 +155,25 @@ class Bridge(Conversation):
 
     def _upload(self, job: _Job) -> None:
         """Send a request and its files; in a thread of its own, as a cancel may come meanwhile."""
-        id, failure, sent = job.request.id, None, False
         try:
             check_writable(Path(job.request.values["output"]))
             message, files = for_the_network(job.request)
-            sent = send_with_files(self._link, message, files, job.stopped, self._progress(job, "Sending the files"))
+            on_bytes = self._progress(job, "Sending the files")
+            job.sent = send_with_files(self._link, message, files, job.stopped, on_bytes)
         except WorldTracingError as error:
-            failure = error
+            job.failure = error
         except LinkBrokenError:
             self._link.close()
             return
         except Exception as error:  # a defect must not leave the client waiting
             traceback.print_exc()
-            failure = unexpected(error)
+            job.failure = unexpected(error)
         with self._lock:
             job.uploading = False
             stopped = job.stopped.is_set()
-        if stopped or not sent:
+        if stopped or not job.sent:
             with contextlib.suppress(LinkBrokenError):  # the other computer waits for the rest, or works already
-                self._link.tell(protocol.cancel(CANCEL_ID, id))
-        if not sent:
-            self._finish(protocol.cancelled(id) if failure is None else protocol.error(id, failure))
+                self._link.tell(protocol.cancel(job.cancel_id, job.request.id))
 
     # What the other computer says, in the bridge's own thread
 
@@ -180,6 +190,9 @@ class Bridge(Conversation):
             self._place(job)
         elif own and kind in ("cancelled", "error"):
             self._finish(message)
+        elif job is not None and id == job.cancel_id:
+            if not (job.sent or message.get("found")):  # it had not even been announced
+                self._finish(protocol.cancelled(job.request.id))
         elif id is None or own or kind == "heartbeat":
             self._send(message)
         elif id in self._unanswered:
@@ -229,6 +242,8 @@ class Bridge(Conversation):
             self._unanswered.discard(last["id"])
         if job is not None and job.incoming is not None:
             job.incoming.discard()
+        if job is not None and job.failure is not None:
+            last = protocol.error(last["id"], job.failure)
         if waits:
             self._send(last)
 
