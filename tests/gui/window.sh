@@ -33,12 +33,13 @@ assert addon_utils.check('bl_ext.user_default.world_tracing') == (True, True)
 bpy.context.preferences.view.show_splash = False
 bpy.ops.wm.save_userpref()" || exit 1
 
-timeout "${LIMIT:-600}" "$blender" --window-geometry 0 0 1600 900 --python-exit-code 3 --python "$folder/driver.py" \
+export WT_LIMIT=${LIMIT:-900}
+timeout -k 10 $((WT_LIMIT + 60)) "$blender" --window-geometry 0 0 1600 900 --python-exit-code 3 --python "$folder/driver.py" \
     >"$folder/out/blender.log" 2>&1
 code=$?
 grep -E "^\[gui\]|Error|Traceback" "$folder/out/blender.log"
 [ $code = 0 ] || exit "$((code == 75 ? 1 : code))"
-grep -q "^\[gui\] PASS" "$folder/out/blender.log" || { echo "Blender ended before the driver did"; exit 1; }
+grep -q "^\[gui\].* PASS;" "$folder/out/blender.log" || { echo "Blender ended before the driver did"; exit 1; }
 
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     left=$(running_workers)
