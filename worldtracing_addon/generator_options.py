@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,11 @@ _groups: dict[tuple[str, str], tuple[type, tuple[GeneratorOption, ...], type]] =
 """Owner, options and class of each group, by the names of owner and generator."""
 
 
-def declare(owner: type, generator: str, options: Sequence[GeneratorOption]) -> None:
-    """Give `owner`, a registered class, a group for a generator's options; values that were chosen before stay."""
+def declare(owner: type, generator: str, options: Sequence[GeneratorOption], on_change: Callable[[str], None]) -> None:
+    """Give `owner`, a registered class, a group for a generator's options; values that were chosen before stay.
+
+    `on_change` is called with the generator's name when somebody changes one.
+    """
     key, options = (owner.__name__, generator), tuple(options)
     _, known, _ = _groups.get(key, (owner, (), None))
     if known == options:
@@ -28,7 +31,11 @@ def declare(owner: type, generator: str, options: Sequence[GeneratorOption]) -> 
     _forget(key)
     if not options:
         return
-    properties = {option.name: _property(option) for option in options}
+
+    def update(_group, _context) -> None:
+        on_change(generator)
+
+    properties = {option.name: _property(option, update) for option in options}
     name = f"{owner.__name__}_{_attribute(generator)}"
     words = f"Options of {generator}"
     group = type(name, (bpy.types.PropertyGroup,), {"__annotations__": properties, "__doc__": words})
@@ -71,8 +78,8 @@ def _attribute(generator: str) -> str:
     return f"options_{re.sub(r'[^0-9a-zA-Z]', '_', generator)}"
 
 
-def _property(option: GeneratorOption) -> Any:
-    words = {"name": option.label, "description": option.description.removesuffix(".")}
+def _property(option: GeneratorOption, update: Callable[..., None]) -> Any:
+    words = {"name": option.label, "description": option.description.removesuffix("."), "update": update}
     if option.kind == "choice":
         items = [(str(value), label, "") for value, label in option.choices]
         return bpy.props.EnumProperty(**words, items=items, default=str(option.default))

@@ -94,9 +94,9 @@ def declare_options() -> None:
         for option in info.options:
             split[option.machine].append(option)
         try:
-            generator_options.declare(WT_MeshSettings, info.name, split[False])
+            generator_options.declare(WT_MeshSettings, info.name, split[False], session.forget_health)
             if not info.settings_of:
-                generator_options.declare(WT_GeneratorPreferences, info.name, split[True])
+                generator_options.declare(WT_GeneratorPreferences, info.name, split[True], session.forget_health)
         except (TypeError, ValueError, RuntimeError) as error:  # options of a plug-in that Blender cannot show
             print(f"World Tracing: the options of the mesh generator {info.name!r} cannot be shown ({error})")
 

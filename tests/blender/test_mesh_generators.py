@@ -203,15 +203,31 @@ def test_a_generator_of_the_workers_python_gets_its_properties(settings, submodu
     """What another Python declares is known once it was asked; another version of it may declare something else."""
     option = submodule("backend.worldtracing.meshing.options").GeneratorOption
     module, owner = submodule("worldtracing_addon.generator_options"), type(settings)
+    changed = []
     strength = option("strength", "Strength", "number", 0.5, "How much.", low=0, high=1)
-    module.declare(owner, "my-gen", [strength])
+    module.declare(owner, "my-gen", [strength], changed.append)
     settings.options_my_gen.strength = 3
     assert settings.options_my_gen.strength == 1 and module.chosen(settings, "my-gen") == {"strength": 1.0}
     steps = option("steps", "Steps", "whole", 5, "How many.", low=1, high=1 << 40)
-    module.declare(owner, "my-gen", [strength, steps])
+    module.declare(owner, "my-gen", [strength, steps], changed.append)
     assert (settings.options_my_gen.strength, settings.options_my_gen.steps) == (1, 5)
-    module.declare(owner, "my-gen", [])
+    module.declare(owner, "my-gen", [], changed.append)
     assert not hasattr(settings, "options_my_gen") and module.chosen(settings, "my-gen") == {}
+    assert changed == ["my-gen"]
+
+
+def test_a_health_counts_for_the_options_that_were_asked_with(api, settings, preferences, world):
+    settings.generator = "comfyui"
+    assert bpy.ops.wt.check_generators() == {"FINISHED"}
+    asked = {one.info.name for one in api.mesh_generators() if one.health is not None}
+    assert {"layers", "comfyui", "trellis2", "trellis2-texture"} <= asked
+    preferences.options_trellis2.python = "/other/python"
+    settings.options_comfyui.model = "trellis2"
+    left = {one.info.name for one in api.mesh_generators() if one.health is not None}
+    assert asked - left == {"comfyui", "trellis2", "trellis2-texture"}
+    draw_panels(MODULE)
+    assert bpy.ops.wt.check_generators() == {"FINISHED"}
+    assert asked == {one.info.name for one in api.mesh_generators() if one.health is not None}
 
 
 def test_while_blender_is_offline_no_other_computer_is_asked(api, submodule, preferences, world):

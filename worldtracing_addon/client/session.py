@@ -105,6 +105,17 @@ def worker_generators() -> list[protocol.Message]:
     return _generators
 
 
+def forget_health(generator: str) -> None:
+    """Count a mesh generator, and those that share its settings, as not asked: what it was asked with has changed."""
+    global _generators
+    _generators = [
+        {**entry, "health": None} if generator in (entry["name"], entry.get("settings_of")) else entry
+        for entry in worker_generators()
+    ]
+    if _worker is not None:
+        _worker.generators = None
+
+
 def shutdown(wait: bool = True) -> None:
     """End the worker, by force after two seconds; for unregister, quitting and a change of settings."""
     global _worker, _settings

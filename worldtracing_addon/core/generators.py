@@ -73,8 +73,9 @@ def known_generators(worker_entries: Iterable[Mapping[str, Any]]) -> list[KnownG
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
         values["options"] = tuple(_options(entry.get("options", ())))
         info = GeneratorInfo(**{name: value for name, value in values.items() if name in names})
-        health = Health(**{name: entry["health"][name] for name in ("ok", "message", "fix")})
-        found[info.name] = KnownGenerator(info, health)
+        health = entry.get("health")
+        told = Health(**{name: health[name] for name in ("ok", "message", "fix")}) if health else None
+        found[info.name] = KnownGenerator(info, told)
     return list(found.values())
 
 
