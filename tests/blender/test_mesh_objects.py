@@ -182,6 +182,16 @@ def test_what_the_panel_shows(api, world, lifted, panel_settings):
     assert "MIT" in texts and "24 GB" in texts
 
 
+def test_who_deletes_the_mesh_that_is_shown_gets_the_points_back(api, world, panel_settings):
+    package = api.__name__.rpartition(".")[0]
+    assert "Points" not in draw_panels(package)["WT_PT_mesh"]
+    assert bpy.ops.wt.make_mesh() == {"FINISHED"}
+    bpy.data.objects.remove(api.meshes_of(world)[0])
+    assert "Points" in draw_panels(package)["WT_PT_mesh"] and not any(part.visible_get() for part in world.layers)
+    assert bpy.ops.wt.show_mesh(mesh="") == {"FINISHED"} and all(part.visible_get() for part in world.layers)
+    assert "Points" not in draw_panels(package)["WT_PT_mesh"]
+
+
 def test_the_points_of_a_world_without_a_root_are_shown(api, world):
     bpy.data.objects.remove(world.root)
     world.layers[0].hide_viewport = True

@@ -130,6 +130,11 @@ def is_mesh(part: bpy.types.Object | None) -> bool:
     return part is not None and part.get(KIND) == MESH and part.type == "MESH"
 
 
+def points_shown(objects: WorldObjects, item: bpy.types.Object | None) -> bool:
+    """Whether points of a lifted object, or of the world, are shown, as far as its meshes decide that."""
+    return any(stands and not part.hide_viewport for part, stands in _points(objects, item).items())
+
+
 def show_alternative(objects: WorldObjects, item: bpy.types.Object | None, mesh: bpy.types.Object | None) -> None:
     """Show one mesh of a lifted object, or of the world, and hide the others and the points; None shows the points."""
     with Transaction() as transaction:
@@ -139,16 +144,19 @@ def show_alternative(objects: WorldObjects, item: bpy.types.Object | None, mesh:
 def _show(
     transaction: Transaction, objects: WorldObjects, item: bpy.types.Object | None, mesh: bpy.types.Object | None
 ) -> None:
-    if item is not None:
-        points = {item: True}
-    else:
-        merged = objects.merged
-        points = dict.fromkeys(objects.layers, merged is None) | ({merged: True} if merged else {})
-        points |= {part: True for part in shown_objects(objects) if part[KIND] == FILLED}
-    shown = {part: mesh is None and stands for part, stands in points.items()}
+    shown = {part: mesh is None and stands for part, stands in _points(objects, item).items()}
     shown |= {part: part == mesh for part in meshes_of(objects, item)}
     for part, is_shown in shown.items():
         transaction.set(part, hide_viewport=not is_shown, hide_render=not is_shown)
+
+
+def _points(objects: WorldObjects, item: bpy.types.Object | None) -> dict[bpy.types.Object, bool]:
+    """What holds the points, and whether it is there to be shown: layers that were merged are not."""
+    if item is not None:
+        return {item: True}
+    merged = objects.merged
+    points = dict.fromkeys(objects.layers, merged is None) | ({merged: True} if merged else {})
+    return points | {part: True for part in shown_objects(objects) if part[KIND] == FILLED}
 
 
 def _points_of(part: bpy.types.Object) -> tuple[np.ndarray, ...]:

@@ -9,7 +9,7 @@ from ..client import session
 from ..core.generators import known_generators
 from ..generator_options import options_of
 from ..preferences import EXTENSION_PACKAGE
-from ..scene.meshes import is_mesh, meshes_of, source_of
+from ..scene.meshes import is_mesh, meshes_of, points_shown, source_of
 from ..scene.worlds import active_world
 from .common import SidebarPanel, draw_health, draw_text, split
 
@@ -30,10 +30,11 @@ class WT_PT_mesh(SidebarPanel, bpy.types.Panel):
         layout.operator("wt.make_mesh", icon="MESH_DATA")
         layout.operator("wt.make_all_meshes", icon="OUTLINER_OB_MESH")
         found = meshes_of(world, item)
-        if found:
+        points = points_shown(world, item)
+        if found or not points:  # without any, somebody has deleted what was shown
             column = layout.column(align=True)
             shown = next((mesh for mesh in found if not mesh.hide_viewport), None)
-            column.operator("wt.show_mesh", text="Points", icon="POINTCLOUD_DATA", depress=shown is None).mesh = ""
+            column.operator("wt.show_mesh", text="Points", icon="POINTCLOUD_DATA", depress=points).mesh = ""
             for mesh in found:
                 column.operator(
                     "wt.show_mesh", text=mesh.name, icon="MESH_DATA", depress=mesh == shown
