@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from .wt_dit import WTDiT
+
+ALIGNMENT = 256  # bytes, as CUDA's own allocations
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of one block in one place.
+
+    Attributes:
+        tensors: in the order of the block's parameters.
+        pieces: the memory that holds them.
+    """
+
+    tensors: list[Tensor]
+    pieces: list[Tensor]
+
+    @classmethod
+    def packed(cls, like: Sequence[Tensor], device: torch.device | str, pinned: bool = False) -> Weights:
+        """New tensors in a single piece, so that one copy moves all, and because torch rounds every pinned piece up to
+        a power of two: the tensors of a released block would take half as much again on their own."""
+        starts, size = [], 0
+        for x in like:
+            starts.append(size)
+            size += -(-x.nbytes // ALIGNMENT) * ALIGNMENT
+        memory = torch.empty(size, dtype=torch.uint8, device=device, pin_memory=pinned)
+        tensors = [
+            memory[start : start + x.nbytes].view(x.dtype).view(x.shape) for start, x in zip(starts, like, strict=True)
+        ]
+        return cls(tensors, [memory])
 
 
 class BlockStream:
@@ -16,9 +46,16 @@ class BlockStream:
     While a block runs, the next one's weights are copied, on CUDA by a second stream; after the last comes the first.
     """
 
-    def __init__(self, blocks: Sequence[nn.Module], device: torch.device) -> None:
-        self.stored = [self._store(block, device) for block in blocks]
-        self.slots = [[torch.empty_like(x, device=device) for x in self.stored[0]] for _ in range(2)]
+    def __init__(self, blocks: Sequence[nn.Module], device: torch.device, packed: bool | None = None) -> None:
+        """
+        Args:
+            packed: whether weights are copied together into pieces of main memory; by default for CUDA alone, as
+                elsewhere they may stay mapped to their file.
+        """
+        packed = device.type == "cuda" if packed is None else packed
+        self.stored = [self._store(block, device, packed) for block in blocks]
+        like = self.stored[0].tensors
+        self.slots = [self._slot(like, device, packed) for _ in range(2)]
         self.slot_of: dict[int, int] = {}  # the blocks whose weights are in a slot, or on their way
         self.next_slot = 0
         self.cuda = device.type == "cuda"
@@ -40,11 +77,23 @@ class BlockStream:
         self.slots.clear()
 
     @staticmethod
-    def _store(block: nn.Module, device: torch.device) -> list[Tensor]:
-        for parameter in block.parameters():
-            weights = parameter.data.cpu()
-            parameter.data = weights.pin_memory() if device.type == "cuda" else weights
-        return [parameter.data for parameter in block.parameters()]
+    def _store(block: nn.Module, device: torch.device, packed: bool) -> Weights:
+        weights = [parameter.data.cpu() for parameter in block.parameters()]
+        stored = Weights(weights, weights)
+        if packed:
+            stored = Weights.packed(weights, "cpu", pinned=device.type == "cuda")
+            for place, values in zip(stored.tensors, weights, strict=True):
+                place.copy_(values)
+        for parameter, tensor in zip(block.parameters(), stored.tensors, strict=True):
+            parameter.data = tensor
+        return stored
+
+    @staticmethod
+    def _slot(like: Sequence[Tensor], device: torch.device, packed: bool) -> Weights:
+        if packed:
+            return Weights.packed(like, device)
+        tensors = [torch.empty_like(x, device=device) for x in like]
+        return Weights(tensors, tensors)
 
     def _fetch(self, i: int) -> None:
         slot = self.slot_of[i] = self.next_slot
@@ -58,7 +107,7 @@ class BlockStream:
             self.filled[slot].record(self.copies)
 
     def _copy(self, i: int, slot: int) -> None:
-        for buffer, weights in zip(self.slots[slot], self.stored[i], strict=True):
+        for buffer, weights in zip(self.slots[slot].pieces, self.stored[i].pieces, strict=True):
             buffer.copy_(weights, non_blocking=self.cuda)
 
     def _enter(self, block: nn.Module, i: int) -> None:
@@ -68,14 +117,14 @@ class BlockStream:
         slot = self.slot_of[i]
         if self.cuda:
             self.filled[slot].wait(torch.cuda.current_stream(self.device))
-        for parameter, buffer in zip(block.parameters(), self.slots[slot], strict=True):
+        for parameter, buffer in zip(block.parameters(), self.slots[slot].tensors, strict=True):
             parameter.data = buffer
         following = (i + 1) % len(self.stored)
         if following not in self.slot_of:
             self._fetch(following)
 
     def _leave(self, block: nn.Module, i: int) -> None:
-        for parameter, weights in zip(block.parameters(), self.stored[i], strict=True):
+        for parameter, weights in zip(block.parameters(), self.stored[i].tensors, strict=True):
             parameter.data = weights
         slot = self.slot_of.pop(i)
         if self.cuda:

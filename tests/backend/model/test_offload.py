@@ -16,8 +16,8 @@ class FakeCuda:
         self.current = {device: FakeStream(f"compute of {device}") for device in ("cuda:0", "cuda:1")}
         for name in ("Stream", "Event", "stream", "current_stream"):
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
-        monkeypatch.setattr(torch, "empty_like", lambda x, device: torch.empty(x.shape))
-        monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
+        empty = torch.empty
+        monkeypatch.setattr(torch, "empty", lambda size, dtype=None, **_: empty(size, dtype=dtype))
 
     def Stream(self, device):  # noqa: N802
         self.copies = FakeStream(f"copies to {device}")
@@ -104,3 +104,39 @@ def test_weights_are_only_copied_at_leisure_where_that_is_safe(monkeypatch):
     BlockStream([block], torch.device("cpu"))
     block(torch.zeros(1, 2))
     assert leisure == [False, False]
+
+
+def test_packed_blocks_compute_the_same():
+    """Weights of two types in one piece of memory, as on CUDA; each begins where its type may."""
+    generator = torch.Generator().manual_seed(0)
+    blocks = [torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.LayerNorm(5)) for _ in range(3)]
+    for block in blocks:
+        for parameter in block.parameters():
+            parameter.data.normal_(generator=generator)
+        block[0].bfloat16()
+    x = torch.rand(4, 3, generator=generator).bfloat16()
+
+    def run():
+        return [block(x) for block in mixed]
+
+    mixed = [Mixed(block) for block in blocks]
+    wanted = run()
+    stream = BlockStream(mixed, torch.device("cpu"), packed=True)
+    for _ in range(2):
+        assert all(torch.equal(one, other) for one, other in zip(run(), wanted, strict=True))
+    for stored in stream.stored:
+        assert len(stored.pieces) == 1
+        assert all(x.data_ptr() % 4 == 0 for x in stored.tensors)
+    stream.stop()
+    assert all(torch.equal(one, other) for one, other in zip(run(), wanted, strict=True))
+
+
+class Mixed(torch.nn.Module):
+    """A bf16 layer, then a float32 one."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, x):
+        return self.layers[1](self.layers[0](x).float())
