@@ -228,3 +228,34 @@ def test_a_file_is_saved_whose_photo_was_moved_away(scene_modules, tmp_path):
     (tmp_path / "gone.png").unlink()
     scene_modules.api.save_blend(tmp_path / "saved.blend")
     assert (tmp_path / "saved.blend").is_file() and there.packed_file and not gone.packed_file
+
+
+def test_nothing_is_added_to_an_override(scene_modules, rebuild, tmp_path):
+    rebuild()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (_, linked):
+        linked.collections = ["World Tracing"]
+    scene, (collection,) = bpy.context.scene, linked.collections
+    scene.collection.children.link(collection)
+    collection.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
+    scene.collection.children.unlink(collection)
+    (world,) = scene_modules.api.worlds(scene)
+    count = len(bpy.data.objects)
+    for add in (
+        lambda: scene_modules.api.add_rig(world, "arc"),
+        lambda: scene_modules.api.add_orbit_camera(scene, world, 5),
+        lambda: scene_modules.api.merge_layers(world),
+    ):
+        with pytest.raises(scene_modules.errors.WorldTracingError) as caught:
+            add()
+        assert caught.value.code == "WT-SCENE-LINKED" and len(bpy.data.objects) == count
+
+
+def test_vertices_that_an_artist_adds_do_not_keep_from_making_a_mesh(rebuild, submodule):
+    world = rebuild()
+    layer = world.layers[0]
+    count = len(layer.data.vertices)
+    layer.data.vertices.add(20)
+    points = submodule("worldtracing_addon.scene.meshes").read_points(world, None)
+    assert points.layers <= 6 and points.valid.sum() >= count

@@ -16,7 +16,7 @@ from mathutils import Matrix
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.meshing.textured import TexturedMesh
-from ...backend.worldtracing.world import LayeredWorld
+from ...backend.worldtracing.world import MAX_LAYERS, LayeredWorld
 from ..core.frames import to_blender, to_opencv
 from ..core.names import fit_name
 from .attributes import read_attribute
@@ -67,6 +67,8 @@ def read_points(objects: WorldObjects, item: bpy.types.Object | None) -> Layered
     index = np.arange(len(order))
     first = np.r_[True, (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])]
     layer = index - np.maximum.accumulate(np.where(first, index, 0))
+    kept = layer < MAX_LAYERS  # the artist may have added vertices, which all claim the same pixel
+    order, rows, columns, layer, first = order[kept], rows[kept], columns[kept], layer[kept], first[kept]
     shape = (int(layer.max()) + 1, traced.height, traced.width)
     at = layer, rows, columns
     stacked, valid, sure = np.zeros((*shape, 3), np.float32), np.zeros(shape, bool), np.ones(shape, np.float32)

@@ -7,6 +7,8 @@ from typing import Any
 
 import bpy
 
+from ...backend.worldtracing.errors import WorldTracingError
+
 
 class Transaction:
     """A context manager that takes back every change made through it when an exception leaves its block.
@@ -60,8 +62,18 @@ class Transaction:
             _set_property(block, name, value)
 
     def link(self, collection: bpy.types.Collection, child: bpy.types.Object | bpy.types.Collection) -> None:
-        """Link an object or a collection into `collection`."""
+        """Link an object or a collection into `collection`.
+
+        Raises:
+            WorldTracingError: WT-SCENE-LINKED where it is another file's, and Blender lets nothing be added to it.
+        """
         children = collection.objects if isinstance(child, bpy.types.Object) else collection.children
+        if collection.library or collection.override_library:
+            raise WorldTracingError(
+                "WT-SCENE-LINKED",
+                f"Nothing can be added to {collection.name}, which is linked from another file.",
+                "Change the world in its own file, or append it instead of linking it.",
+            )
         children.link(child)
         self._undo.append(lambda: children.unlink(child))
 
