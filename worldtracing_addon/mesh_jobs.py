@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -42,6 +43,9 @@ ONE_OBJECT = ("WT-MESH-EMPTY", "WT-MESH-THIN", "WT-MESH-HIDDEN", "WT-MESH-FAILED
 
 CANCEL_SECONDS = 1.5
 """A worker that goes on for so long after a cancel is killed: large meshes have steps that take longer."""
+
+LEFT_SECONDS = 24 * 3600.0
+"""Age from which a folder of the worker's files is nobody's any more."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +270,10 @@ def _load(path: Path) -> tuple[TexturedMesh, dict[str, bytes]]:
 def _new_folder() -> Path:
     """For the files that go to and come from the worker, in the extension's own folder."""
     parent = bpy.utils.extension_path_user(preferences.EXTENSION_PACKAGE, path="meshes", create=True)
+    for left in Path(parent).iterdir():  # by a Blender that has crashed; another one may be at work now
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                shutil.rmtree(left)
     try:
         return Path(tempfile.mkdtemp(prefix="mesh-", dir=parent))
     except OSError as error:

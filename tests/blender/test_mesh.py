@@ -1,5 +1,8 @@
 """Textured meshes in the scene: made by the worker, where the points are, in the photo's colors, with alternatives."""
 
+import os
+import shutil
+import time
 from pathlib import Path
 
 import bpy
@@ -167,6 +170,18 @@ def test_cancelling_leaves_nothing(api, ball, submodule):
     assert all(layer.visible_get() for layer in world.layers)
     folder = bpy.utils.extension_path_user(submodule("worldtracing_addon.preferences").EXTENSION_PACKAGE, path="meshes")
     assert not list(Path(folder).iterdir())
+
+
+def test_what_a_crash_has_left_goes_after_a_day(api, ball, quick, submodule):
+    package = submodule("worldtracing_addon.preferences").EXTENSION_PACKAGE
+    folder = Path(bpy.utils.extension_path_user(package, path="meshes", create=True))
+    for name, hours in (("mesh-old", 25), ("mesh-new", 1)):
+        (folder / name).mkdir()
+        (folder / name / "points.safetensors").touch()
+        os.utime(folder / name, (time.time() - 3600 * hours,) * 2)
+    api.make_mesh(ball[0], quick)
+    assert [path.name for path in folder.iterdir()] == ["mesh-new"]
+    shutil.rmtree(folder / "mesh-new")
 
 
 def test_generators_tell_their_health(api, submodule, monkeypatch):
