@@ -19,6 +19,11 @@ class RunLog:
         else:
             self.board = SummaryWriter(str(run / "tensorboard"))
 
+    def close(self) -> None:
+        """Write what TensorBoard's thread still holds, which is up to two minutes behind, and end it."""
+        if self.board:
+            self.board.close()
+
     def write(self, name: str, step: int, values: dict[str, float]) -> None:
         """One row of `name`.csv, on the terminal too."""
         print(f"{name} {step}: " + ", ".join(f"{key} {value:.4g}" for key, value in values.items()), flush=True)

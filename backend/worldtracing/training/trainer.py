@@ -71,6 +71,8 @@ class Trainer:
             self._train()
         finally:
             self.reader.shutdown(cancel_futures=True)
+            if self.log:
+                self.log.close()
 
     def _train(self) -> None:
         config = self.config

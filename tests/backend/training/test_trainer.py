@@ -82,6 +82,23 @@ def test_a_source_is_asked_by_one_thread_at_a_time_and_none_stays(tiny, tmp_path
     assert set(threading.enumerate()) <= before
 
 
+def test_what_tensorboard_was_told_is_written_at_the_end(tiny, tmp_path, spheres):
+    class Board:
+        told, closed = [], False
+
+        def add_scalar(self, name, value, step):
+            self.told.append(name)
+
+        def close(self):
+            assert "scores/r0" in self.told
+            self.closed = True
+
+    run = trainer(tiny, tmp_path, spheres, steps=1, phases=PHASES[:1])
+    run.log.board = Board()
+    run.train()
+    assert run.log.board.closed
+
+
 def test_a_continued_run_does_not_hold_on_to_its_checkpoint(tiny, tmp_path, spheres):
     """Windows removes no file that is mapped."""
     trainer(tiny, tmp_path, spheres, steps=1, phases=PHASES[:1]).train()
