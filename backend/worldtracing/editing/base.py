@@ -62,7 +62,7 @@ class Segmentation:
         names: one per object; names[k] is that of label k + 1. All differ.
         planes: the supports, the one with the most points first.
         support: (H, W) int32, an index into `planes`, -1 where the pixel lies on none.
-        surfaces: of the same world and `planes`; spares `lift` and `surface_colors` half of their time. None where the
+        surfaces: of the same world and `planes`; spares `lift` and `surface_colors` most of their time. None where the
             segmenter has no need of them.
     """
 
