@@ -68,6 +68,16 @@ def test_each_prompt_gives_a_mask_where_it_points(model, world, prompt):
     assert model.asked[0]["pixel_values"].shape == (1, 3, INPUT, INPUT)
 
 
+def test_sam3_is_asked_in_the_same_way(monkeypatch, world):
+    one = StandIn()
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(Sam3TrackerModel=one))
+    mask = select(world, [Click(40, 60), Click(10, 20, positive=False)], segmenter="sam3")
+    rows, columns = np.nonzero(mask)
+    assert (columns.mean(), rows.mean()) == pytest.approx((39.5, 59.5), abs=0.6)
+    assert one.asked[0]["input_labels"].tolist() == [[[1, 0]]]
+    assert one.asked[0]["pixel_values"][0, :, 0, 0].numpy() == pytest.approx(world.rgb[0, 0] / 127.5 - 1, abs=1e-5)
+
+
 def test_what_is_not_the_object_is_told_as_such(model, world):
     select(world, [Click(40, 60), Click(10, 20, positive=False)], segmenter="sam2")
     asked = model.asked[0]
@@ -114,6 +124,7 @@ def test_what_is_missing_is_told_without_loading_anything(monkeypatch):
     states = {info.name: (info.licence, problem) for info, problem in segmenter_states()}
     assert states["graph"][1] == ""
     assert states["sam2"][0] == "Apache-2.0" and "torch, transformers" in states["sam2"][1]
+    assert "gated" in states["sam3"][0] and "SAM 3" in states["sam3"][1]
 
 
 def test_weights_in_a_folder_are_enough_and_missing_ones_are_told(monkeypatch, tmp_path):

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 SEGMENTERS = Registry(
     "segmenter",
     "worldtracing.segmenters",
-    {"graph": ".editing.graph_segmenter:GraphSegmenter", "sam2": ".editing.sam2_segmenter:Sam2Segmenter"},
+    {
+        "graph": ".editing.graph_segmenter:GraphSegmenter",
+        "sam2": ".editing.sam2_segmenter:Sam2Segmenter",
+        "sam3": ".editing.sam3_segmenter:Sam3Segmenter",
+    },
 )
 
 SUPPORT_KINDS = ("floor", "table", "wall", "ceiling", "plane")

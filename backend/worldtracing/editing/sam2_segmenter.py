@@ -22,9 +22,6 @@ from .prompts import nothing_there, points_along
 
 MODEL = "facebook/sam2.1-hiera-tiny"
 
-MEAN, DEVIATION = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
-"""Of the pictures that the image encoder was trained on."""
-
 STROKE_POINTS = 8
 """Points by which a stroke is told to the model, which knows points and boxes alone."""
 
@@ -40,18 +37,21 @@ class Sam2Segmenter:
         licence="Apache-2.0",
         needs=local_model.NEEDS,
     )
+    label, kind, version, gated = "SAM 2", "Sam2Model", "4.56", False
+    model = MODEL
+    mean, deviation = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
-    def __init__(self, model: str = MODEL) -> None:
+    def __init__(self, model: str = "") -> None:
         """
         Args:
-            model: a name in the Hugging Face cache, or a folder.
+            model: a name in the Hugging Face cache, or a folder; the usual one without it.
         """
-        self._name = model
+        self._name = model or self.model
         self._model: Any = None
 
     def problem(self) -> str:
         """See `Segmenter.problem`."""
-        return local_model.problem("SAM 2", self._name)
+        return local_model.problem(self.label, self._name, self.gated)
 
     def segment(self, world: LayeredWorld, on_progress: OnProgress = silent) -> Segmentation:
         """See `Segmenter.segment`; as `GraphSegmenter` does it."""
@@ -65,13 +65,14 @@ class Sam2Segmenter:
         Raises:
             WorldTracingError: WT-ENV-PACKAGE, WT-MODEL-MISSING, WT-SCENE-PROMPT.
         """
-        torch = need("torch", "torch", "select with SAM 2")
+        torch = need("torch", "torch", f"select with {self.label}")
         if self._model is None:
-            self._model = local_model.load("Sam2Model", self._name, "SAM 2", "4.56")
+            self._model = local_model.load(self.kind, self._name, self.label, self.version, self.gated)
         model = self._model
         size = int(model.config.prompt_encoder_config.image_size)
         scale = np.array([size / world.width, size / world.height])
-        inputs = {"pixel_values": torch.from_numpy(local_model.pixels(world.rgb, size, size, MEAN, DEVIATION))}
+        pixels = local_model.pixels(world.rgb, size, size, self.mean, self.deviation)
+        inputs = {"pixel_values": torch.from_numpy(pixels)}
         points, labels = _points(prompts)
         if len(points):
             inputs["input_points"] = torch.from_numpy((points * scale).astype(np.float32))[None, None]
