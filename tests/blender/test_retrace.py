@@ -5,6 +5,7 @@ import hashlib
 import bpy
 import numpy as np
 import pytest
+from scene_help import photo_file
 from trace_help import SIZE, disk_image
 
 
@@ -66,15 +67,12 @@ def test_a_retrace_leaves_the_artists_camera_and_size_alone(api, tmp_path):
     assert scene.render.resolution_x == SIZE and api.matches_photo(scene)
 
 
-def test_results_stand_beside_the_saved_file_and_a_retrace_keeps_its_own(api, tmp_path):
+def test_results_stand_beside_the_saved_file_each_in_its_own(api, tmp_path):
+    """So that what was traced before, of a photo that has changed since or with another version, can be built again."""
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     image, _ = disk_image("a" * 60)
-    api.trace_world(image)
-    world = api.trace_world(image)
-    files = list((tmp_path / "shot worlds").iterdir())
-    assert [str(file) for file in files] == [world.root["wt_file"]]
-    api.trace_world(disk_image("other")[0])
-    assert len(list((tmp_path / "shot worlds").iterdir())) == 2
+    results = [api.trace_world(image).root["wt_file"] for _ in range(2)]
+    assert {str(file) for file in (tmp_path / "shot worlds").iterdir()} == set(results) and len(set(results)) == 2
 
 
 def test_names_of_results(submodule, tmp_path):
@@ -131,3 +129,37 @@ def test_a_still_of_a_scene_that_is_set_to_video(api, tmp_path):
     api.trace_world(disk_image()[0], output=tmp_path / "disk.safetensors")
     assert api.render_still(scene, tmp_path / "still.png", samples=1).read_bytes()[:4] == b"\x89PNG"
     assert output.file_format == "FFMPEG"
+
+
+def test_a_photo_is_the_same_after_the_file_was_saved_elsewhere(api, settings, tmp_path):
+    quick = settings.TraceSettings(engine="silhouette", mode="scene", resolution=64)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "one.blend"))
+    photo = photo_file(tmp_path)
+    photo.filepath = "//cat.png"
+    world = api.trace_world(photo, settings=quick)
+    (tmp_path / "elsewhere").mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "elsewhere" / "two.blend"))
+    assert photo.filepath == "//../cat.png"
+    assert api.trace_world(photo, settings=quick).id == world.id and len(api.worlds(bpy.context.scene)) == 1
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_file_that_has_changed_is_traced_as_it_is_now(api, settings, tmp_path, packed):
+    quick = settings.TraceSettings(engine="silhouette", mode="scene", resolution=64)
+    photo_file(tmp_path, "black.png")
+    path = tmp_path / "cat.png"
+    (tmp_path / "black.png").rename(path)
+    world = api.trace_world(path, settings=quick)
+    image = next(image for image in bpy.data.images if image.name == "cat.png")
+    if not packed:
+        image.unpack(method="REMOVE")
+        assert image.pixels[0] == 0  # read
+    white = bpy.data.images.new("white", 96, 72)
+    white.pixels.foreach_set(np.ones(96 * 72 * 4, np.float32))
+    white.filepath_raw, white.file_format = str(path), "PNG"
+    white.save()
+    assert api.trace_world(path, settings=quick).id == world.id
+    assert tuple(world.layers[0].data.attributes["wt_color"].data[0].color) == (1, 1, 1, 1)
+    assert image.packed_file and image.pixels[0] == 1
+    image.pixels[0] = 0.5
+    assert api.trace_world(path, settings=quick).id == world.id and image.is_dirty, "paint stays"

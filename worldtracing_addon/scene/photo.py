@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,7 +110,9 @@ def read_pixels(image: bpy.types.Image) -> RawPixels:
 
 
 def load_image(path: str | Path) -> bpy.types.Image:
-    """The image data-block of a file, loaded once.
+    """The image data-block of a file, loaded once; one that was loaded before shows what the file holds now.
+
+    Paint that was not saved stays.
 
     Raises:
         WorldTracingError: WT-IMG-MISSING where there is no such file, WT-SCENE-NO-PIXELS where it is not a picture.
@@ -119,11 +122,27 @@ def load_image(path: str | Path) -> bpy.types.Image:
         raise WorldTracingError("WT-IMG-MISSING", f"There is no photo {path}.", "Check the path.")
     known = set(bpy.data.images)
     image = bpy.data.images.load(str(path.resolve()), check_existing=True)
+    if image in known:
+        _read_again(image, path)
     if image.size[0] == 0:
         if image not in known:
             bpy.data.images.remove(image)
         raise _no_pixels(path)
     return image
+
+
+def _read_again(image: bpy.types.Image, path: Path) -> None:
+    if image.is_dirty or image.library:
+        return
+    if image.packed_file:
+        try:
+            content = path.read_bytes()
+        except OSError:  # what was packed is still there
+            return
+        if content == bytes(image.packed_file.data):
+            return
+        image.pack(data=content, data_len=len(content))
+    image.reload()
 
 
 def photo_id(image: bpy.types.Image | None) -> str | None:
@@ -132,7 +151,7 @@ def photo_id(image: bpy.types.Image | None) -> str | None:
         return None
     if SOURCE in image:
         return image[SOURCE]
-    return bpy.path.abspath(image.filepath, library=image.library) if image.filepath else image.name
+    return os.path.normpath(bpy.path.abspath(image.filepath, library=image.library)) if image.filepath else image.name
 
 
 def find_upright(image: bpy.types.Image, sha256: str | None) -> bpy.types.Image | None:

@@ -6,6 +6,7 @@ being opened, so `WorldObjects` keeps none.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,9 +137,16 @@ def find_traced(scene: bpy.types.Scene, name: str, photo_id: str | None) -> Worl
     """This file's world that was traced under `name` from the photo `photo_id`; None stands for any photo."""
     for world in worlds(scene):
         collection = world.collection
-        if not is_linked(collection) and collection["wt_name"] == name and photo_id in (None, collection["wt_photo"]):
+        if is_linked(collection) or collection["wt_name"] != name:
+            continue
+        if photo_id is None or _is_same_path(photo_id, collection["wt_photo"]):
             return world
     return None
+
+
+def _is_same_path(one: str, other: str) -> bool:
+    """Whether two paths lead to the same place; Blender writes those that are relative to its file in many ways."""
+    return os.path.normcase(os.path.normpath(one)) == os.path.normcase(os.path.normpath(other))
 
 
 def active_world(context: bpy.types.Context) -> WorldObjects | None:
