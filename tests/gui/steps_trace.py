@@ -143,6 +143,8 @@ def fail_and_fix():
     yield from wait_until(lambda: not job().running, 120, "the refusal")
     assert job().error_code == "WT-IMG-FULL-MASK", job().error_message
     yield 1.0
+    xdotool("key", "Escape")  # Blender's own pop-up with the message
+    yield 0.5
     screenshot("32_error.png")
     yield from press_button("wt.fix_error", lambda: not job().error_code, "the fix", shares=(0.6,), below=y - ROW)
     assert chosen.mode == "scene", "the fix button must set Scene mode"
