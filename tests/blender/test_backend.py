@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -239,3 +240,22 @@ def test_enabling_writes_nothing_starts_nothing_and_imports_nothing_heavy(addon,
     assert line, done.stdout + done.stderr
     assert line.startswith("RESULT [] [] "), line
     assert float(line.split()[-1]) < 1.0, line
+
+
+def test_blender_does_not_wait_for_a_folder_that_does_not_answer(background, submodule, errors):
+    tasks, answers = submodule("worldtracing_addon.core.tasks"), threading.Event()
+
+    class Listing(tasks.Task):
+        brief = True
+
+        def _work(self):
+            answers.wait(30)
+
+    first = background.start(Listing())
+    try:
+        with pytest.raises(errors.WorldTracingError, match="WT-ENV-BUSY"):
+            background.start(Listing())
+        assert not answers.is_set() and background.task() == first
+    finally:
+        answers.set()
+        first.wait(10)
