@@ -112,9 +112,10 @@ def build_surface(
     depth = clean_depths(points[:, rows, columns], chosen[:, rows, columns])
     resolution, notes = options.resolution, ()
     for attempt in range(2):
+        on_progress("Filling the volume", 2 * attempt, 4)
         grid = fit_grid(depth, camera, resolution)
         rays = depths_on_rays(depth, camera, grid)
-        on_progress("Filling the volume", attempt, 2)
+        on_progress("Filling the volume", 2 * attempt + 1, 4)
         enter, leave = solid_intervals(rays)
         volume = signed_volume(enter, leave, grid)
         on_progress("Finding the surface", attempt, 2)
@@ -124,8 +125,7 @@ def build_surface(
         # Triangles grow with the square of the resolution.
         resolution = max(int(resolution * np.sqrt(options.faces / len(faces))), MIN_RESOLUTION)
         notes = (COARSE,)
-    on_progress("Smoothing", 0, 1)
-    vertices = smooth_onto_layers(vertices, faces, enter, leave)
+    vertices = smooth_onto_layers(vertices, faces, enter, leave, on_progress)
     if can_decimate():
         on_progress("Reducing triangles", 0, 1)
         vertices, faces = decimate(vertices, faces, options.faces)

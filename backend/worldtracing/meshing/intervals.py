@@ -12,6 +12,9 @@ REPEATED = 2e-4
 MAJORITY = 6
 """So many of a pixel's eight neighbors outvote it."""
 
+STEPS = [(y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1)]
+"""From a pixel to its eight neighbors, in a picture with a border of one pixel."""
+
 
 def clean_depths(points: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Layer depths with what can only be an error taken out.
@@ -48,17 +51,17 @@ def _closed_up(depth: np.ndarray) -> np.ndarray:
 
 
 def _neighbors(image: np.ndarray) -> np.ndarray:
-    """(8, ...) the eight neighbors of the last two axes; zeros beyond the border."""
-    height, width = image.shape[-2:]
-    padded = np.pad(image, [(0, 0)] * (image.ndim - 2) + [(1, 1), (1, 1)])
-    steps = [(y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1)]
-    return np.stack([padded[..., y : y + height, x : x + width] for y, x in steps])
+    """(8, H, W) the eight neighbors of the pixels of (H, W); zeros beyond the border."""
+    height, width = image.shape
+    padded = np.pad(image, 1)
+    return np.stack([padded[y : y + height, x : x + width] for y, x in STEPS])
 
 
 def _from_neighbors(depth: np.ndarray, source: np.ndarray, where: np.ndarray) -> np.ndarray:
     """The depths, at the pixels `where` the median over those neighbors in `source` that have the most usual count."""
     rows, columns = np.nonzero(where)
-    around = _neighbors(np.where(source, depth, 0))[:, :, rows, columns]  # (8, L, N)
+    padded = np.pad(np.where(source, depth, 0), ((0, 0), (1, 1), (1, 1)))
+    around = np.stack([padded[:, rows + y, columns + x] for y, x in STEPS])  # (8, L, N)
     count = (around > 0).sum(1)
     numbers = np.arange(1, len(depth) + 1)[:, None, None]
     usual = 1 + (count == numbers).sum(1).argmax(0)

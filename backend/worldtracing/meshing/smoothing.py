@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..progress import OnProgress
 from .ray_grid import read_rays
+
+STAGE = "Smoothing"
 
 SHRINK, GROW = 0.5, -0.53
 """Taubin's pair of weights: together they pass what is wide and remove what is narrow, without shrinking."""
@@ -15,7 +18,9 @@ REACH = 2.0
 """How far from a layer, in samples, a vertex may lie that belongs to it."""
 
 
-def smooth_onto_layers(vertices: np.ndarray, faces: np.ndarray, enter: np.ndarray, leave: np.ndarray) -> np.ndarray:
+def smooth_onto_layers(
+    vertices: np.ndarray, faces: np.ndarray, enter: np.ndarray, leave: np.ndarray, on_progress: OnProgress
+) -> np.ndarray:
     """Smooth a surface in sample coordinates, with every vertex that a layer passes by put back on it.
 
     Args:
@@ -26,10 +31,12 @@ def smooth_onto_layers(vertices: np.ndarray, faces: np.ndarray, enter: np.ndarra
     Returns:
         (V, 3) float32.
     """
+    on_progress(STAGE, 0, ROUNDS)
     neighbors = _Neighbors(faces, len(vertices))
     # Thin solids have their back within reach of their front: each side knows its own layers only.
     front = vertex_normals(vertices, faces)[:, 2] < 0
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
+        on_progress(STAGE, number, ROUNDS)
         for weight in (SHRINK, GROW):
             vertices = vertices + np.float32(weight) * (neighbors.mean(vertices) - vertices)
         for side, layers in ((front, enter), (~front, leave)):
