@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from editing_scene import click, in_scene, layer_state, lift, places
 from rendering import render
+from scene_help import census
 
 
 def test_every_point_is_in_exactly_one_place(api, edit_modules, build_room):
@@ -115,6 +116,27 @@ def test_merged_layers_lose_and_regain_the_points(api, edit_modules, build_room)
     assert shown() == everything - len(ball.data.vertices)
     api.put_back(world, ball)
     assert shown() == everything
+
+
+def test_what_cannot_be_merged_anew_is_not_lifted_either(api, edit_modules, build_room, submodule, monkeypatch):
+    world, owners = build_room()
+    cup = lift(api, world, owners, room.CUP, "cup")
+    api.merge_layers(world)
+    before = census(), layer_state(edit_modules, world)
+
+    def fail(*_):
+        raise MemoryError("no memory")
+
+    monkeypatch.setattr(submodule("worldtracing_addon.scene.lifting"), "merge_layers", fail)
+    for change in (
+        lambda: lift(api, world, owners, room.BALL, "ball"),
+        lambda: api.put_back(world, cup),
+        lambda: api.put_all_back(world),
+    ):
+        with pytest.raises(MemoryError):
+            change()
+        after = census(), layer_state(edit_modules, world)
+        np.testing.assert_equal(after, before)
 
 
 def test_lifted_objects_follow_the_display_of_the_layers(api, edit_modules, build_room):

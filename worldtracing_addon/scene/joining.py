@@ -44,7 +44,7 @@ def merge(objects: WorldObjects, items: Sequence[bpy.types.Object]) -> bpy.types
         _merge_fills(transaction, objects, items)
         _join(transaction, first, others)
         write_owner(transaction, objects, data, owner)
-    renew_merged(objects)
+        renew_merged(objects)
     return first
 
 
@@ -82,7 +82,7 @@ def split(objects: WorldObjects, item: bpy.types.Object, prompts: Sequence[Promp
         _change_mesh(transaction, item, chosen(values, ~taken))
         _split_fill(transaction, objects, item, made, part.mask)
         write_owner(transaction, objects, data, np.where(part.points, number, data.owner))
-    renew_merged(objects)
+        renew_merged(objects)
     return made
 
 

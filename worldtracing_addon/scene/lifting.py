@@ -112,7 +112,7 @@ def lift_object(
         if filled.valid.any():
             _add_fill(transaction, objects, lifted, filled, window)
         write_ownership(transaction, objects, replace(data, owner=owner), taken.any(0))
-    renew_merged(objects)
+        renew_merged(objects)
     return lifted
 
 
@@ -130,7 +130,7 @@ def put_back(objects: WorldObjects, *items: bpy.types.Object) -> None:
             _hide_meshes(transaction, objects, item)
             discard_object(transaction, item)
         _give_back(transaction, objects, data, np.isin(data.owner, [item[NUMBER] for item in lifted]))
-    renew_merged(objects)
+        renew_merged(objects)
 
 
 def put_all_back(objects: WorldObjects) -> None:
@@ -144,7 +144,7 @@ def put_all_back(objects: WorldObjects) -> None:
             if item[KIND] == FILLED:
                 discard_object(transaction, item)
         _give_back(transaction, objects, data, data.owner > 0)
-    renew_merged(objects)
+        renew_merged(objects)
 
 
 def duplicate(objects: WorldObjects, item: bpy.types.Object) -> bpy.types.Object:
