@@ -48,7 +48,7 @@ def drawing(api, submodule, build_room):
         window=SimpleNamespace(cursor_modal_restore=lambda: None), mode="OBJECT",
     )  # fmt: skip
     operator._clicks, operator._overlay = Clicks(context, ""), marking.MarkOverlay(area)
-    operator._region, operator._path = None, []
+    operator._region, operator._path, operator._mouse = None, [], None
 
     def send(kind, value, spot=(0, 0), **keys):
         at = {"mouse_x": region.x + zoom * spot[0], "mouse_y": region.y + size - zoom * spot[1]}

@@ -42,7 +42,7 @@ def marking(submodule, scene_modules):
     )  # fmt: skip
     operator._clicks = clicks(context, "")
     operator._overlay = module.MarkOverlay(area)
-    operator._region, operator._path = None, []
+    operator._region, operator._path, operator._mouse = None, [], None
     operator._clicks.picks = lambda places, _region, _world: [operator.seen] * len(places)
 
     def box(_part, region, start, end):
@@ -72,6 +72,15 @@ def test_a_drag_is_a_box(marking):
     assert operator.changes == 1 and tuple(operator.box) == (1, 2, 3, 4)
     assert operator._overlay._handle is None
     assert [type(prompt).__name__ for prompt in operator.prompts()] == ["Box"]
+
+
+def test_a_press_that_a_slow_viewport_tells_late_is_where_the_mouse_was(marking):
+    operator, send = marking
+    send("MOUSEMOVE")
+    send("LEFTMOUSE", "PRESS", by=(40, 30))
+    send("LEFTMOUSE", "RELEASE", by=(60, 40))
+    _, start, end = operator.pixels
+    assert (end[0] - start[0], end[1] - start[1]) == (60, 40)
 
 
 def test_a_short_move_is_a_click_and_keys_add_to_it(marking):

@@ -81,7 +81,7 @@ class MarkOperator(WorldOperator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         self._clicks, self._overlay = ViewportClicks(context, f"{self.hint}. {KEYS}"), MarkOverlay(context.area)
-        self._region, self._path = None, []
+        self._region, self._path, self._mouse = None, [], None
         self.x, self.y, self.more, self.box = 0, 0, "", (0, 0, 0, 0)
         context.window_manager.modal_handler_add(self)
         context.window.cursor_modal_set("EYEDROPPER")
@@ -103,9 +103,13 @@ class MarkOperator(WorldOperator):
                 self._overlay.drop_mark()
                 return {"RUNNING_MODAL"}
         self._region = self._clicks.region(event)
+        if event.type == "MOUSEMOVE":
+            self._mouse = event.mouse_x, event.mouse_y
         if event.type != "LEFTMOUSE" or event.value != "PRESS" or self._region is None:
             return {"PASS_THROUGH"}  # the viewport can be turned meanwhile
-        self._path = [self._clicks.place(event, self._region)]
+        # Where a viewport draws slowly, the event of a press comes with the place to which the mouse has gone since.
+        x, y = self._mouse or (event.mouse_x, event.mouse_y)
+        self._path, self._mouse = [(x - self._region.x, y - self._region.y)], None
         self._adds, self._positive = event.shift or event.ctrl, not event.ctrl
         return {"RUNNING_MODAL"}
 
