@@ -259,3 +259,22 @@ def test_vertices_that_an_artist_adds_do_not_keep_from_making_a_mesh(rebuild, su
     layer.data.vertices.add(20)
     points = submodule("worldtracing_addon.scene.meshes").read_points(world, None)
     assert points.layers <= 6 and points.valid.sum() >= count
+
+
+def test_a_world_that_was_appended_twice_is_two_worlds_once_it_is_saved(scene_modules, rebuild, ball, tmp_path):
+    api = scene_modules.api
+    api.lift_object(rebuild(), [ball])
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    for _ in range(2):
+        with bpy.data.libraries.load(str(tmp_path / "library.blend")) as (_, appended):
+            appended.collections = ["World Tracing"]
+        bpy.context.scene.collection.children.link(appended.collections[0])
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "both.blend"))
+    first, second = api.worlds(bpy.context.scene)
+    assert first.id != second.id and len(first.parts) == len(second.parts)
+    for world in (first, second):
+        api.put_back(world, *api.lifted_objects(world))
+        assert world.root.world_tracing.display == "Points" and world.camera and api.lift_object(world, [ball])
+    api.remove_world(first)
+    assert second.root and len(bpy.context.scene.objects) == len(second.parts)
