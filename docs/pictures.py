@@ -11,13 +11,21 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 WINDOW, TRACE = ROOT / "tests/gui/out/trixie", ROOT / "out"
-SIDEBAR = (1035, 80, 1320, 640)
-"""Of the window test's screen: the tab in the 3D viewport."""
+VIEWPORT = (0, 28, 1325, 812)
+"""Of the window test's screen."""
+
+
+def tab(bottom: int) -> tuple[int, int, int, int]:
+    """Of the window test's screen: the sidebar's tab down to `bottom`."""
+    return (1035, 80, 1320, bottom)
+
 
 PICTURES = {  # name: (source, part of it or None, width)
-    "panel": (WINDOW / "6_result.png", SIDEBAR, 285),
-    "result": (WINDOW / "6_result.png", None, 1000),
-    "error": (WINDOW / "4_error.png", SIDEBAR, 285),
+    "panel": (WINDOW / "03_result.png", tab(722), 285),
+    "result": (WINDOW / "03_result.png", None, 1000),
+    "seeds": (WINDOW / "12_seeds.png", tab(446), 285),
+    "mesh": (WINDOW / "06_mesh.png", VIEWPORT, 1000),
+    "error": (WINDOW / "32_error.png", tab(620), 285),
     "layers": (TRACE / "coffee_layers.png", None, 1400),
     "novel": (TRACE / "coffee_novel.png", None, 450),
 }
