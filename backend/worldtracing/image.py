@@ -39,8 +39,12 @@ class Photo:
     sha256: str
 
 
-def load_photo(path: str | Path) -> Photo:
+def load_photo(path: str | Path, name: str | None = None) -> Photo:
     """Read a picture file: PNG, JPEG, WebP, TIFF, BMP, OpenEXR or a pixels hand-off; of an animation the first frame.
+
+    Args:
+        path: of the file.
+        name: what errors call a picture that comes as a hand-off.
 
     Raises:
         WorldTracingError: WT-IMG-MISSING, WT-IMG-FOLDER, WT-IMG-UNREADABLE, WT-IMG-DAMAGED, WT-IMG-BOMB,
@@ -53,7 +57,7 @@ def load_photo(path: str | Path) -> Photo:
     if min(width, height) < MIN_SIDE:
         raise WorldTracingError(
             "WT-IMG-SMALL",
-            f"{path.name} is {width} x {height} pixels, which is too small to trace.",
+            f"{name or path.name} is {width} x {height} pixels, which is too small to trace.",
             f"Choose a picture of at least {MIN_SIDE} x {MIN_SIDE} pixels.",
         )
     rgb, alpha = decoded.rgb, decoded.alpha

@@ -109,7 +109,7 @@ def trace_photo(request: TraceRequest, engine: Engine, on_progress: OnProgress =
 
 def _trace(request: TraceRequest, engine: Engine, on_progress: OnProgress) -> LayeredWorld:
     on_progress("Reading the photo", 0, 1)
-    photo = load_photo(request.image)
+    photo = load_photo(request.image, request.name)
     height, width = photo.rgb.shape[:2]
     on_progress("Finding the foreground", 0, 1)
     given = None if request.mask is None else load_mask(request.mask, width, height)

@@ -92,7 +92,7 @@ def test_not_a_number_in_a_float_picture(api, errors, tmp_path):
 def test_one_pixel_and_an_empty_mask(api, errors, tmp_path):
     with pytest.raises(errors.WorldTracingError) as caught:
         api.trace_world(bpy.data.images.new("one", 1, 1), output=tmp_path / "one.safetensors")
-    assert caught.value.code == "WT-IMG-SMALL"
+    assert caught.value.code == "WT-IMG-SMALL" and caught.value.message.startswith("one is 1 x 1 pixels")
     mask = bpy.data.images.new("black", SIZE, SIZE)
     with pytest.raises(errors.WorldTracingError) as caught:
         api.trace_world(disk_image()[0], mask=mask, output=tmp_path / "empty.safetensors")
