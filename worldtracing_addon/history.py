@@ -35,8 +35,8 @@ def ensure() -> None:
 
 def refresh() -> None:
     """Have the list read anew."""
-    global _is_read
-    _is_read = False
+    global _reading, _is_read
+    _reading, _is_read = None, False  # what is being read may be out of date already
     ensure()
 
 

@@ -110,6 +110,17 @@ def test_the_list_is_read_beside_the_main_thread(api, submodule, folder, chosen)
     assert len(bpy.context.window_manager.world_tracing_history.traces) == 0
 
 
+def test_a_trace_saved_while_the_list_is_read_is_listed(api, submodule, folder, chosen):
+    history = submodule("worldtracing_addon.history")
+    history.refresh()
+    history._read()
+    until(lambda: history._reading.done())
+    api.trace_world(disk_image()[0], settings=chosen)
+    history.refresh()
+    until(lambda: history._read() is None)
+    assert len(bpy.context.window_manager.world_tracing_history.traces) == 1
+
+
 def test_thumbnails_are_made_beside_the_main_thread(api, submodule, folder, chosen):
     world = api.trace_world(disk_image()[0], settings=chosen)
     thumbnails = submodule("worldtracing_addon.thumbnails")
