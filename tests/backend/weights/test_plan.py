@@ -44,8 +44,8 @@ def test_offload_leaves_what_the_offloading_leaves():
         model = set_precision(WTDiT(config), precision)
         total = sum(tensor.nbytes for tensor in model.state_dict().values())
         streams = offload_blocks(model, "cpu")
-        stored = sum(tensor.nbytes for stream in streams for block in stream.stored for tensor in block)
-        room = sum(tensor.nbytes for stream in streams for slot in stream.slots for tensor in slot)
+        stored = sum(tensor.nbytes for stream in streams for block in stream.stored for tensor in block.tensors)
+        room = sum(tensor.nbytes for stream in streams for slot in stream.slots for tensor in slot.tensors)
         assert weight_bytes(config, name) == total
         assert weight_bytes(config, name, offload=True) == total - stored + room
 
