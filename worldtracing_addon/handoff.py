@@ -15,6 +15,7 @@ from ..backend.worldtracing.decoding.common import upright
 from ..backend.worldtracing.errors import WorldTracingError
 from ..backend.worldtracing.export.png import write_png
 from ..backend.worldtracing.image import picture_mask, save_pixels
+from .core.platforms import keep_broken_pipes_harmless
 from .scene.photo import RawPixels
 
 
@@ -23,6 +24,7 @@ def in_background(work: Callable[..., Any], *args: Any) -> Future:
     future: Future = Future()
 
     def run() -> None:
+        keep_broken_pipes_harmless()
         try:
             future.set_result(work(*args))
         except BaseException as error:

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from worker_help import plugin_command, process_exists, until, write_photo
@@ -54,6 +56,34 @@ def test_both_kinds_speak_the_same(start, tmp_path):
         assert not worker.alive
         assert receive(worker, WORKER_GONE)
         assert worker.poll()[-1]["type"] == WORKER_GONE  # in every poll from then on
+
+
+DEAF_WORKER = """
+import signal, sys, threading, time
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as in Blender 4
+sys.path.insert(0, sys.argv[1])
+from checkout import load_extension
+load_extension()
+from world_tracing.backend.worldtracing.worker import protocol
+from world_tracing.worldtracing_addon.client.worker import ProcessWorker
+worker = ProcessWorker([sys.executable, "-c", "import os, time; os.close(0); print(flush=True); time.sleep(60)"])
+worker.start()
+limit = time.monotonic() + 30
+while not worker._tail and time.monotonic() < limit:
+    time.sleep(0.01)
+worker.send(protocol.shutdown("nobody reads this"))
+while any("_write" in thread.name for thread in threading.enumerate()) and time.monotonic() < limit:
+    time.sleep(0.01)
+worker.kill()
+print("alive", time.monotonic() < limit)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="Windows has no such signal")
+def test_a_worker_that_does_not_read_does_not_end_blender():
+    command = [sys.executable, "-c", DEAF_WORKER, str(Path(__file__).resolve().parents[2] / "examples")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert (ended.returncode, ended.stdout.split()) == (0, ["alive", "True"]), ended.stderr
 
 
 def test_stop_lets_it_end_by_itself(start):

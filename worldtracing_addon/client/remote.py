@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from ...backend.worldtracing.worker.remote.address import Address
+from ..core.platforms import keep_broken_pipes_harmless
 from .worker import InProcessWorker
 
 
@@ -18,5 +19,6 @@ class InProcessBridge(InProcessWorker):
     def _serve(self, requests: BinaryIO, replies: BinaryIO) -> None:
         from ...backend.worldtracing.worker.remote.bridge import Bridge  # heavy for a Blender that only starts
 
+        keep_broken_pipes_harmless()
         with requests, replies:
             Bridge(requests, replies, self._address, self._token).run()

@@ -22,6 +22,7 @@ from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.files import temporary_path
 from ...backend.worldtracing.worker import protocol
 from ..core.jobs import WORKER_GONE
+from ..core.platforms import keep_broken_pipes_harmless
 from .launch import open_process
 
 START_SECONDS = 60.0
@@ -134,6 +135,7 @@ class Worker:
 
     def _write(self, stream: BinaryIO) -> None:
         """Write what is queued until None comes or nobody reads. Closing the stream tells the worker to end."""
+        keep_broken_pipes_harmless()
         with contextlib.suppress(OSError), stream:
             while (line := self._outgoing.get()) is not None:
                 stream.write(line)
@@ -249,6 +251,7 @@ class InProcessWorker(Worker):
     def _serve(self, requests: BinaryIO, replies: BinaryIO) -> None:
         from ...backend.worldtracing.worker.serve import serve  # heavy for a Blender that only starts
 
+        keep_broken_pipes_harmless()
         with requests, replies:
             serve(requests, replies)
 

@@ -142,6 +142,16 @@ def clean_environment(added: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(added or {})}
 
 
+def keep_broken_pipes_harmless() -> None:
+    """Have this thread's writes to a pipe or socket that nobody reads raise BrokenPipeError, as Python promises.
+
+    Blender 4 leaves the signal SIGPIPE as the system has it, which would end Blender. Threads and programs that this
+    thread starts inherit it. Windows has no such signal.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+
+
 def _windows_long_paths() -> bool:
     try:
         import winreg

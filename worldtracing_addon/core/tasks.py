@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 from ...backend.worldtracing.errors import Cancelled, WorldTracingError, last_line
 from ...backend.worldtracing.files import write_error
-from .platforms import Platform, clean_environment, this_platform
+from .platforms import Platform, clean_environment, keep_broken_pipes_harmless, this_platform
 
 TAIL_LINES = 200
 MAX_LINE = 1 << 20
@@ -117,6 +117,7 @@ class Task:
         raise NotImplementedError
 
     def _run(self) -> None:
+        keep_broken_pipes_harmless()
         with contextlib.ExitStack() as stack:
             if self._log_path is not None:
                 with contextlib.suppress(OSError):  # a log that cannot be written must not stop the work
