@@ -123,10 +123,11 @@ def click_one_of(points, seen, what, times=1):
     """
     for x, y in points:
         click(x, y, times)
-        yield 0.6
-        if seen():
-            leave()
-            return x, y
+        for _ in range(10):  # a click that comes too early would hit something else
+            yield 0.2
+            if seen():
+                leave()
+                return x, y
     raise AssertionError(f"no click hit {what}")
 
 

@@ -48,3 +48,8 @@ def seeds():
 
 def shown_seed():
     return next(seed.number for seed in seeds() if seed.shown)
+
+
+def listed():
+    """The saved traces in the panel's history."""
+    return bpy.context.window_manager.world_tracing_history.traces

@@ -64,10 +64,8 @@ def wait_for_colors(name, seconds):
         mean = colors[height // 4 : -height // 4, width * 2 // 5 : -width // 5].mean((0, 1))
         return mean[0] - mean[2] > 0.1
 
-    try:
-        yield from wait_until(colorful, seconds, f"the world's colors in {name}; software GL compiles shaders")
-    finally:
-        say("mean color of", name, mean.round(3))
+    yield from wait_until(colorful, seconds, f"the world's colors in {name}; software GL compiles shaders")
+    say("mean color of", name, mean.round(3))
 
 
 def lift_and_remove():

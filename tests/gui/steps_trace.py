@@ -49,6 +49,7 @@ def trace_with_three_clicks():
     shutil.copy(PHOTO, Path.home())
     yield from open_tab()
     yield from press_button("image.open", lambda: file_browser() is not None, "the file browser", shares=(0.7, 0.2))
+    yield 1.0  # it reads the folder meanwhile
     screenshot("01_browser.png")
     yield from choose_file(lambda: settings().image is not None, PHOTO.name)
     yield 0.5

@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import bpy
 from hand import (
     PATIENCE,
     choose_file,
@@ -22,7 +21,7 @@ from hand import (
     xdotool,
 )
 from sidebar import press_button, unfold, unfold_within
-from state import job, module, root, seeds, settings, shown_seed, worlds
+from state import job, listed, module, root, seeds, settings, shown_seed, worlds
 
 LENGTH = 0.25
 ENDS = (0.55, 0.5), (0.68, 0.5)
@@ -104,13 +103,12 @@ def rebuild_from_history():
     """The newest trace: it shows its suggested seed again, not the one picked."""
     title = yield from unfold("WT_PT_trace")
     yield from unfold_within("WT_PT_history", "wt.trace_world", title)
-    listed = bpy.context.window_manager.world_tracing_history.traces
-    yield from wait_until(lambda: len(listed) > 0, PATIENCE, "the list of traces")
-    assert listed[0].label.endswith("best of 3"), [trace.label for trace in listed]
+    yield from wait_until(lambda: len(listed()) > 0, PATIENCE, "the list of traces")
+    assert listed()[0].label.endswith("best of 3"), [trace.label for trace in listed()]
     suggested = next(seed.number for seed in seeds() if seed.suggested)
     assert shown_seed() != suggested
     yield from press_button("wt.rebuild_trace", lambda: shown_seed() == suggested, "the rebuilt trace")
-    say("rebuilt", listed[0].label)
+    say("rebuilt", listed()[0].label)
     yield 0.5
     screenshot("14_rebuilt.png")
 
@@ -144,6 +142,7 @@ def trace_a_folder():
     assert {"Photo 2 of 3", "Photo 3 of 3"} <= texts, texts
     assert [failure.code for failure in job().failures] == ["WT-SCENE-NO-PIXELS"]
     say("traced a folder:", sorted(texts))
+    yield from wait_until(lambda: {"one.jpg", "two.jpg"} <= {trace.name for trace in listed()}, PATIENCE, "the list")
     yield 1.0
     screenshot("16_batch.png")
     yield from undo(lambda: len(worlds()) == before + 1, "each photo of a batch is an undo step")

@@ -38,7 +38,7 @@ timeout -k 10 $((WT_LIMIT + 60)) "$blender" --window-geometry 0 0 1600 900 --pyt
     >"$folder/out/blender.log" 2>&1
 code=$?
 grep -E "^\[gui\]|Error|Traceback" "$folder/out/blender.log"
-[ $code = 0 ] || exit "$((code == 75 ? 1 : code))"
+[ $code = 0 ] || { echo "Blender ended with exit code $code"; exit "$((code == 75 ? 1 : code))"; }
 grep -q "^\[gui\].* PASS;" "$folder/out/blender.log" || { echo "Blender ended before the driver did"; exit 1; }
 
 for _ in 1 2 3 4 5 6 7 8 9 10; do
