@@ -269,12 +269,13 @@ def _load(path: Path) -> tuple[TexturedMesh, dict[str, bytes]]:
 
 def _new_folder() -> Path:
     """For the files that go to and come from the worker, in the extension's own folder."""
-    parent = bpy.utils.extension_path_user(preferences.EXTENSION_PACKAGE, path="meshes", create=True)
-    for left in Path(parent).iterdir():  # by a Blender that has crashed; another one may be at work now
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                shutil.rmtree(left)
+    parent = preferences.own_folder("meshes")
     try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for left in parent.iterdir():  # by a Blender that has crashed; another one may be at work now
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                    shutil.rmtree(left)
         return Path(tempfile.mkdtemp(prefix="mesh-", dir=parent))
     except OSError as error:
         raise write_error(parent, error) from error

@@ -206,7 +206,7 @@ def backend_folder() -> BackendFolder:
     chosen = _path(preferences.backend_folder) if preferences else None
     if chosen is not None:
         return BackendFolder(chosen if chosen.name == BACKEND_NAME else chosen / BACKEND_NAME)
-    own = BackendFolder(_own_folder("backend"))
+    own = BackendFolder(own_folder("backend"))
     return own if own.fits(this_platform().path_limit()) else BackendFolder(Path.home() / BACKEND_NAME)
 
 
@@ -227,7 +227,7 @@ def set_up_source() -> tuple[Source, Path | None, str]:
 def weights_folder() -> Path:
     """The folder that models are in, which need not exist."""
     preferences = get_preferences()
-    return choose_weights_folder(_path(preferences.models_folder) if preferences else None, _own_folder("models"))
+    return choose_weights_folder(_path(preferences.models_folder) if preferences else None, own_folder("models"))
 
 
 def hub_mirror() -> str:
@@ -260,7 +260,7 @@ def results_folder() -> Path:
     if bpy.data.filepath:
         saved = Path(bpy.data.filepath)
         return saved.with_name(f"{saved.stem} worlds")
-    return Path(bpy.utils.extension_path_user(EXTENSION_PACKAGE, path="worlds", create=True))
+    return own_folder("worlds")
 
 
 def new_result(folder: Path, name: str) -> Path:
@@ -285,11 +285,14 @@ def worker_log() -> Path | None:
 
 def log_folder() -> Path:
     """Where logs are kept, in the extension's own folder."""
-    return _own_folder("log")
+    return own_folder("log")
 
 
-def _own_folder(name: str) -> Path:
-    """A folder in the extension's own, which is made by whoever writes to it."""
+def own_folder(name: str) -> Path:
+    """A folder in the extension's own, which is made by whoever writes to it.
+
+    Blender's way of making it gives no folder at all where it fails, as when another Blender makes the same one.
+    """
     return Path(bpy.utils.extension_path_user(EXTENSION_PACKAGE, path=name))
 
 

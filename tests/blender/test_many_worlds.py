@@ -55,5 +55,6 @@ def test_two_blenders_at_once_under_one_profile(api, tmp_path):
             blender.kill()
     files = [result["file"] for result in results]
     assert files[0] != files[1], "each trace has a file of its own"
+    assert {Path(file).parent.name for file in files} == {"worlds"}, "in the extension's own folder"
     for result in results:
         assert api.LayeredWorld.load(result["file"]).valid.sum() == result["points"] > 0
