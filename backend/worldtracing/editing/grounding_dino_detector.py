@@ -5,8 +5,6 @@ Code and weights are under the Apache License 2.0 and not gated.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..extras import need
@@ -19,43 +17,26 @@ MODEL = "IDEA-Research/grounding-dino-tiny"
 SHORTER, LONGER = 800, 1333
 """Sides in pixels that the picture is brought to: the shorter one, unless the other gets too long then."""
 
-MEAN, DEVIATION = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
-"""Of the pictures that the image encoder was trained on."""
-
 THRESHOLD = 0.3
 """Score from which on a box is believed, as its authors recommend."""
 
 
-class GroundingDinoDetector:
+class GroundingDinoDetector(local_model.LocalModel):
     """Boxes; the segmenter in use finds what is in them."""
 
     info = DetectorInfo("grounding-dino", "Grounding DINO", "Apache-2.0")
-
-    def __init__(self, model: str = MODEL) -> None:
-        """
-        Args:
-            model: a name in the Hugging Face cache, or a folder.
-        """
-        self._name = model
-        self._loaded: tuple[Any, Any] | None = None
-
-    def problem(self) -> str:
-        """See `Detector.problem`."""
-        return local_model.problem(self.info.label, self._name)
+    label, model, version = info.label, MODEL, "4.40"
 
     def find(self, rgb: np.ndarray, text: str) -> list[Detection]:
         """See `Detector.find`."""
         torch = need("torch", "torch", "find objects with Grounding DINO")
-        if self._loaded is None:
-            kinds = "AutoTokenizer", "GroundingDinoForObjectDetection"
-            self._loaded = tuple(local_model.load(kind, self._name, self.info.label, "4.40") for kind in kinds)
-        tokenizer, model = self._loaded
+        tokenizer, model = self.load("AutoTokenizer", "GroundingDinoForObjectDetection")
         height, width = rgb.shape[:2]
         size = _input_size(width, height)
         words = tokenizer([f"{text.strip().rstrip('.').lower()}."], return_tensors="pt")
         with torch.inference_mode():
             output = model(
-                pixel_values=torch.from_numpy(local_model.pixels(rgb, *size, MEAN, DEVIATION)),
+                pixel_values=torch.from_numpy(local_model.pixels(rgb, *size, *local_model.IMAGENET)),
                 pixel_mask=torch.ones((1, size[1], size[0]), dtype=torch.int64),
                 input_ids=words["input_ids"],
                 attention_mask=words["attention_mask"],

@@ -7,7 +7,6 @@ the Hugging Face cache, or in a folder.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ STROKE_POINTS = 8
 """Points by which a stroke is told to the model, which knows points and boxes alone."""
 
 
-class Sam2Segmenter:
+class Sam2Segmenter(local_model.LocalModel):
     """Prompts are answered by SAM 2 from the photo; all objects at once are those of the geometry."""
 
     info = SegmenterInfo(
@@ -37,21 +36,8 @@ class Sam2Segmenter:
         licence="Apache-2.0",
         needs=local_model.NEEDS,
     )
-    label, kind, version, gated = "SAM 2", "Sam2Model", "4.56", False
-    model = MODEL
-    mean, deviation = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
-
-    def __init__(self, model: str = "") -> None:
-        """
-        Args:
-            model: a name in the Hugging Face cache, or a folder; the usual one without it.
-        """
-        self._name = model or self.model
-        self._model: Any = None
-
-    def problem(self) -> str:
-        """See `Segmenter.problem`."""
-        return local_model.problem(self.label, self._name, self.gated)
+    label, model, version, kind = "SAM 2", MODEL, "4.56", "Sam2Model"
+    statistics = local_model.IMAGENET
 
     def segment(self, world: LayeredWorld, on_progress: OnProgress = silent) -> Segmentation:
         """See `Segmenter.segment`; as `GraphSegmenter` does it."""
@@ -66,12 +52,10 @@ class Sam2Segmenter:
             WorldTracingError: WT-ENV-PACKAGE, WT-MODEL-MISSING, WT-SCENE-PROMPT.
         """
         torch = need("torch", "torch", f"select with {self.label}")
-        if self._model is None:
-            self._model = local_model.load(self.kind, self._name, self.label, self.version, self.gated)
-        model = self._model
+        (model,) = self.load(self.kind)
         size = int(model.config.prompt_encoder_config.image_size)
         scale = np.array([size / world.width, size / world.height])
-        pixels = local_model.pixels(world.rgb, size, size, self.mean, self.deviation)
+        pixels = local_model.pixels(world.rgb, size, size, *self.statistics)
         inputs = {"pixel_values": torch.from_numpy(pixels)}
         points, labels = _points(prompts)
         if len(points):

@@ -5,8 +5,6 @@ Code and weights are under the SAM License, and the weights are gated: Meta give
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..extras import need
@@ -17,8 +15,11 @@ from .detectors import Detection, DetectorInfo
 
 MODEL = "facebook/sam3"
 
-SIZE, MEAN, DEVIATION = 1008, np.full(3, 0.5, np.float32), np.full(3, 0.5, np.float32)
-"""Of the square that the picture is brought to, and of the pictures that the image encoder was trained on."""
+SIZE = 1008
+"""Of the square that the picture is brought to, in pixels."""
+
+STATISTICS = np.full(3, 0.5, np.float32), np.full(3, 0.5, np.float32)
+"""Mean and deviation of the pictures that the image encoder was trained on."""
 
 WORDS = 32
 """Length in tokens that texts are filled up to."""
@@ -27,35 +28,20 @@ THRESHOLD = 0.3
 """Score from which on an object is believed, as transformers has it."""
 
 
-class Sam3Detector:
+class Sam3Detector(local_model.LocalModel):
     """Objects with their masks."""
 
     info = DetectorInfo("sam3", "SAM 3", "SAM License", gated=True)
-
-    def __init__(self, model: str = MODEL) -> None:
-        """
-        Args:
-            model: a name in the Hugging Face cache, or a folder.
-        """
-        self._name = model
-        self._loaded: tuple[Any, Any] | None = None
-
-    def problem(self) -> str:
-        """See `Detector.problem`."""
-        return local_model.problem(self.info.label, self._name, gated=True)
+    label, model, version, gated = info.label, MODEL, "5.0", info.gated
 
     def find(self, rgb: np.ndarray, text: str) -> list[Detection]:
         """See `Detector.find`."""
         torch = need("torch", "torch", "find objects with SAM 3")
-        if self._loaded is None:
-            kinds = "AutoTokenizer", "Sam3Model"
-            load = local_model.load
-            self._loaded = tuple(load(kind, self._name, self.info.label, "5.0", gated=True) for kind in kinds)
-        tokenizer, model = self._loaded
+        tokenizer, model = self.load("AutoTokenizer", "Sam3Model")
         words = tokenizer([text], return_tensors="pt", padding="max_length", max_length=WORDS, truncation=True)
         with torch.inference_mode():
             output = model(
-                pixel_values=torch.from_numpy(local_model.pixels(rgb, SIZE, SIZE, MEAN, DEVIATION)),
+                pixel_values=torch.from_numpy(local_model.pixels(rgb, SIZE, SIZE, *STATISTICS)),
                 input_ids=words["input_ids"],
                 attention_mask=words["attention_mask"],
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import local_model
 from .base import SegmenterInfo
 from .sam2_segmenter import Sam2Segmenter
-from .sam3_detector import DEVIATION, MEAN, MODEL
+from .sam3_detector import MODEL, STATISTICS
 
 
 class Sam3Segmenter(Sam2Segmenter):
@@ -22,6 +22,5 @@ class Sam3Segmenter(Sam2Segmenter):
         licence="SAM License; the weights are gated",
         needs=local_model.NEEDS,
     )
-    label, kind, version, gated = "SAM 3", "Sam3TrackerModel", "5.0", True
-    model = MODEL
-    mean, deviation = MEAN, DEVIATION
+    label, model, version, kind, gated = "SAM 3", MODEL, "5.0", "Sam3TrackerModel", True
+    statistics = STATISTICS
