@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
-from zlib import crc32
 
 import bpy
 
+from ..backend.worldtracing.meshing.base import GeneratorInfo
 from . import generator_options
 from .client import session
 from .core.generators import DEFAULT_GENERATOR, KnownGenerator, MeshSettings, known_generators
+from .plugin_enum import plugin_enum
 from .preferences import WT_GeneratorPreferences, get_preferences, remote_worker
 
-_generator_items: list[tuple[str, str, str, str, int]] = []  # Blender does not keep the strings of dynamic enums alive
 
-
-def _generators(settings: WT_MeshSettings, _context) -> list[tuple[str, str, str, str, int]]:
-    """The known generators, and the chosen one where this file comes from a machine that has another."""
-    found = known_generators(session.worker_generators())
-    items = [(known.info.name, known.info.label, known.info.description) for known in found]
-    if settings.generator_name not in {name for name, *_ in items}:
-        items.append((settings.generator_name, f"{settings.generator_name} (not found)", "Not installed here"))
-    _generator_items[:] = [(*item, "NONE", _number(item[0])) for item in items]
-    return _generator_items
-
-
-def _number(generator: str) -> int:
-    """The same for a generator whatever else is installed."""
-    return crc32(generator.encode()) & 0x7FFFFFFF
-
-
-def _get_generator(settings: WT_MeshSettings) -> int:
-    return _number(settings.generator_name)
-
-
-def _set_generator(settings: WT_MeshSettings, number: int) -> None:
-    settings.generator_name = next(item[0] for item in _generators(settings, None) if item[-1] == number)
+def _generators() -> list[GeneratorInfo]:
+    return [known.info for known in known_generators(session.worker_generators())]
 
 
 class WT_MeshSettings(bpy.types.PropertyGroup):
@@ -47,13 +27,7 @@ class WT_MeshSettings(bpy.types.PropertyGroup):
         default=DEFAULT_GENERATOR,
         options={"HIDDEN"},
     )
-    generator: bpy.props.EnumProperty(
-        name="Generator",
-        description="What makes the mesh of the traced points",
-        items=_generators,
-        get=_get_generator,
-        set=_set_generator,
-    )
+    generator: plugin_enum(_generators, "generator_name", "Generator", "What makes the mesh of the traced points")
     faces: bpy.props.IntProperty(
         name="Faces", description="Triangles to aim at", default=30_000, min=100, soft_max=200_000, max=2_000_000
     )

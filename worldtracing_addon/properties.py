@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import degrees, radians
 from typing import Any
-from zlib import crc32
 
 import bpy
 
@@ -16,6 +15,7 @@ from .client import session
 from .core.engines import engine_info, known_engines, local_engines
 from .core.quality import OWN_STEPS
 from .core.settings import TraceSettings
+from .plugin_enum import plugin_enum
 
 MODES = (
     ("object", "Object", "Trace the foreground object; the background is left out"),
@@ -36,29 +36,9 @@ PRECISIONS = (
     ("fast", "Fast", "16-bit where it does not matter: half the memory"),
 )
 
-_engine_items: list[tuple[str, str, str, str, int]] = []  # Blender does not keep the strings of dynamic enums alive
 
-
-def _engines(settings: WT_Settings, _context) -> list[tuple[str, str, str, str, int]]:
-    """The known engines, and the chosen one where this file comes from a machine that has another."""
-    items = [(info.name, info.label, info.description) for info in known_engines(session.worker_engines())]
-    if settings.engine_name not in {name for name, *_ in items}:
-        items.append((settings.engine_name, f"{settings.engine_name} (not found)", "Not installed here"))
-    _engine_items[:] = [(*item, "NONE", _number(item[0])) for item in items]
-    return _engine_items
-
-
-def _number(engine: str) -> int:
-    """The same for an engine whatever else is installed."""
-    return crc32(engine.encode()) & 0x7FFFFFFF
-
-
-def _get_engine(settings: WT_Settings) -> int:
-    return _number(settings.engine_name)
-
-
-def _set_engine(settings: WT_Settings, number: int) -> None:
-    settings.engine_name = next(item[0] for item in _engines(settings, None) if item[-1] == number)
+def _engines() -> list[EngineInfo]:
+    return known_engines(session.worker_engines())
 
 
 class WT_Settings(bpy.types.PropertyGroup):
@@ -80,12 +60,11 @@ class WT_Settings(bpy.types.PropertyGroup):
         default=TraceSettings.engine,
         options={"HIDDEN"},
     )
-    engine: bpy.props.EnumProperty(
-        name="Engine",
-        description="What turns the photo into layers. Engines of another backend Python appear after its first trace",
-        items=_engines,
-        get=_get_engine,
-        set=_set_engine,
+    engine: plugin_enum(
+        _engines,
+        "engine_name",
+        "Engine",
+        "What turns the photo into layers. Engines of another backend Python appear after its first trace",
     )
     mode: bpy.props.EnumProperty(name="Mode", description="What of the photo is traced", items=MODES)
     seed: bpy.props.IntProperty(
