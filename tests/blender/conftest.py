@@ -152,3 +152,15 @@ def build_room(submodule):
         return world, owners
 
     return make
+
+
+@pytest.fixture
+def ball(submodule):
+    """The striped ball of `ball_world` in the scene, and what was traced."""
+    from ball_world import ball_world
+
+    traced = ball_world(submodule("backend.worldtracing.world").LayeredWorld)
+    build = submodule("worldtracing_addon.scene.build").build_world
+    world = build(bpy.context.scene, traced, name="ball", photo=None, source="")
+    bpy.context.view_layer.update()
+    return world, traced

@@ -8,19 +8,9 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from ball_world import COLORS, DEPTH, RADIUS, SIZE, ball_world
+from ball_world import COLORS, DEPTH, RADIUS, SIZE
 from mathutils import Vector
 from rendering import render
-
-
-@pytest.fixture
-def ball(submodule):
-    """The striped ball in the scene."""
-    traced = ball_world(submodule("backend.worldtracing.world").LayeredWorld)
-    build = submodule("worldtracing_addon.scene.build").build_world
-    world = build(bpy.context.scene, traced, name="ball", photo=None, source="")
-    bpy.context.view_layer.update()
-    return world, traced
 
 
 @pytest.fixture

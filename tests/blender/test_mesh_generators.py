@@ -1,19 +1,15 @@
 """Other people's mesh generators from Blender: their options, their maps in the material, and one more try."""
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
-from ball_world import DEPTH, RADIUS, ball_world
-from layout import Layout, context, draw_panels
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "backend"))  # what `glb_help` imports
-
+from ball_world import DEPTH, RADIUS
 from fake_server import serving
 from glb_help import glb
+from layout import Layout, context, draw_panels
 from mathutils import Vector
 
 MODULE = "bl_ext.user_default.world_tracing"
@@ -22,12 +18,8 @@ ROUGHNESS, METALLIC = 200, 60
 
 
 @pytest.fixture
-def world(submodule):
-    traced = ball_world(submodule("backend.worldtracing.world").LayeredWorld)
-    build = submodule("worldtracing_addon.scene.build").build_world
-    world = build(bpy.context.scene, traced, name="ball", photo=None, source="")
-    bpy.context.view_layer.update()
-    return world
+def world(ball):
+    return ball[0]
 
 
 @pytest.fixture

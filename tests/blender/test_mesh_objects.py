@@ -1,17 +1,11 @@
 """Meshes of lifted objects: one, all of them, by the buttons, and what becomes of the rest of the world."""
 
-import sys
-from pathlib import Path
-
 import bpy
+import editing_world as room
 import numpy as np
 import pytest
-from mathutils import Vector
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "backend"))  # what `editing_world` imports
-
-import editing_world as room
 from layout import draw_panels
+from mathutils import Vector
 
 BALL_RADIUS = 0.4
 
