@@ -149,6 +149,33 @@ def test_lifted_objects_follow_the_display_of_the_layers(api, edit_modules, buil
     assert np.abs(corners[:, :2]).max() < 0.6 and corners[:, 2].min() > -0.05 and corners[:, 2].max() < 0.95
 
 
+@pytest.mark.parametrize("display", ["Points", "Surface"])
+def test_moving_evaluates_no_points_anew(api, build_room, display):
+    """So it is as fast as moving any other object."""
+    world, owners = build_room()
+    ball = lift(api, world, owners, room.BALL, "ball")
+    api.set_layers(world, Display=display)
+    bpy.context.view_layer.update()
+    geometry = {}
+
+    def note(_scene, graph):
+        for update in graph.updates:
+            if isinstance(update.id, bpy.types.Object):
+                geometry[update.id.name] = update.is_updated_geometry
+
+    bpy.app.handlers.depsgraph_update_post.append(note)
+    try:
+        ball.location.x += 0.1
+        ball.rotation_euler.z, ball.scale = 0.5, (2, 2, 2)
+        bpy.context.view_layer.update()
+        assert geometry == {"ball": False}
+        ball.data.update_tag()
+        bpy.context.view_layer.update()
+        assert geometry == {"ball": True}
+    finally:
+        bpy.app.handlers.depsgraph_update_post.remove(note)
+
+
 def test_removing_the_world_removes_what_was_lifted(api, build_room):
     names = sorted(part.name for part in bpy.data.objects)
     world, owners = build_room()
