@@ -17,7 +17,7 @@ from .core.settings import TraceSettings
 from .scene import build
 from .scene.camera import TRACED_PICTURE
 from .scene.origin import note_origin, world_result, world_seeds
-from .scene.photo import find_upright, photo_id
+from .scene.photo import find_upright
 from .scene.scale import keep_scale
 from .scene.worlds import KIND, WorldObjects, find_traced
 
@@ -40,7 +40,7 @@ def build_saved(
     loaded = LayeredWorld.load(path)
     name = loaded.metadata.get("image") or Path(path).stem
     photo = photo or _photo_of(loaded.metadata, name)
-    before = find_traced(scene, name, photo_id(photo))
+    before = find_traced(scene, name, photo)
     options = build.BuildOptions(use_camera=before is None or _has_camera(scene, before))
     world = build.build_world(
         scene, loaded, name=name, photo=photo, source=str(path), replaces=before, options=options, warn=warn

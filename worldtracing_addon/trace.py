@@ -24,7 +24,7 @@ from .core.jobs import JobState
 from .core.settings import TraceSettings, WorkerSettings
 from .handoff import Handoff, in_background, write_handoff, write_upright
 from .scene import build, render
-from .scene.photo import find_upright, load_upright, photo_id, read_pixels, remove_unused_upright
+from .scene.photo import find_upright, load_upright, read_pixels, remove_unused_upright
 from .scene.worlds import WorldObjects, find_traced
 from .work import Work, defect, obstacle
 
@@ -196,7 +196,7 @@ class Trace(Work):
                 )
             )
         self._before_build()
-        before = find_traced(scene, self.name, photo_id(image))
+        before = find_traced(scene, self.name, image)
         self.uses_camera = before is None or scene.camera is None or scene.camera == before.camera
         self.world = self._build_with(scene, world, image)
         if self._settings.match_photo and self.uses_camera:

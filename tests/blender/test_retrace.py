@@ -143,6 +143,31 @@ def test_a_photo_is_the_same_after_the_file_was_saved_elsewhere(api, settings, t
     assert api.trace_world(photo, settings=quick).id == world.id and len(api.worlds(bpy.context.scene)) == 1
 
 
+@pytest.mark.parametrize("lying", [False, True])
+def test_a_photo_is_the_same_after_its_folder_was_moved(api, settings, request, tmp_path, lying):
+    quick = settings.TraceSettings(engine="silhouette", mode="scene", resolution=64)
+    folder, moved = tmp_path / "project", tmp_path / "moved"
+    folder.mkdir()
+    photo_file(folder)
+    if lying:
+        request.getfixturevalue("lying_photo").replace(folder / "cat.png")
+    photo = bpy.data.images["cat.png"]
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "one.blend"))
+    photo.filepath = "//cat.png"
+    photo.reload()
+    world = api.trace_world(photo, settings=quick)
+    bpy.ops.wm.save_mainfile()
+    folder.rename(moved)
+    bpy.ops.wm.open_mainfile(filepath=str(moved / "one.blend"))
+    photo = bpy.data.images["cat.png"]
+    again = api.trace_world(photo, settings=quick)
+    assert again.id == world.id and len(api.worlds(bpy.context.scene)) == 1
+    folder.mkdir()
+    (moved / "cat.png").replace(folder / "cat.png")
+    photo_file(moved)  # another photo of the same name: the first one's path is there again
+    assert api.trace_world(moved / "cat.png", settings=quick).id != world.id
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_file_that_has_changed_is_traced_as_it_is_now(api, settings, tmp_path, packed):
     quick = settings.TraceSettings(engine="silhouette", mode="scene", resolution=64)

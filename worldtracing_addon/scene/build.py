@@ -22,11 +22,11 @@ from .lifted_retrace import keep_lifted
 from .merged import follow_retrace
 from .objects import matrix_of, parts_on_root
 from .parts import discard_object, new_collection, new_object
-from .photo import image_from_rgb, photo_id
+from .photo import image_from_rgb, photo_id, traced_image
 from .placement import ground_location
 from .points import layer_meshes
 from .transaction import Transaction
-from .worlds import KIND, WORLD, WorldObjects, find_traced, is_linked
+from .worlds import IMAGE, KIND, WORLD, WorldObjects, find_traced, is_linked
 
 TOP_NAME = "World Tracing"
 SUB_COLLECTIONS = {"layers": "Layers", "objects": "Objects", "cameras": "Camera"}
@@ -82,8 +82,7 @@ def build_world(
             "The traced world has no points, so there is nothing to build.",
             "Check the mask, or trace another photo.",
         )
-    identity = photo_id(photo)
-    objects = replaces or find_traced(scene, name, identity) or WorldObjects(scene.session_uid, uuid4().hex)
+    objects = replaces or find_traced(scene, name, photo) or WorldObjects(scene.session_uid, uuid4().hex)
     bounds = _Bounds.of(world)
     with Transaction() as transaction:
         meshes = layer_meshes(transaction, world, name)
@@ -93,7 +92,7 @@ def build_world(
                 warn(_photo_gone(photo))
             frame, background = _frame(world, None)
         background = background or _traced_picture(transaction, world, name)
-        _ensure_collections(transaction, scene, objects, name, identity)
+        _ensure_collections(transaction, scene, objects, name, photo)
         root = objects.root
         if root is None:
             place = Vector()
@@ -260,7 +259,7 @@ def _properties(world: LayeredWorld, name: str, source: str) -> dict[str, Any]:
 
 
 def _ensure_collections(
-    transaction: Transaction, scene: bpy.types.Scene, objects: WorldObjects, name: str, identity: str | None
+    transaction: Transaction, scene: bpy.types.Scene, objects: WorldObjects, name: str, photo: bpy.types.Image | None
 ) -> None:
     top = _top_collection(scene)
     if top is None:
@@ -268,7 +267,8 @@ def _ensure_collections(
     collection = objects.collection
     if collection is None:
         collection = new_collection(transaction, top, fit_name(name), "world", objects.id)
-        collection["wt_name"], collection["wt_photo"] = name, identity or ""
+        collection["wt_name"], collection["wt_photo"] = name, photo_id(photo) or ""
+        transaction.set_properties(collection, **{IMAGE: photo and traced_image(photo)})
     for kind, label in SUB_COLLECTIONS.items():
         if objects.sub_collection(kind) is None:
             new_collection(transaction, collection, label, kind, objects.id)

@@ -154,6 +154,13 @@ def photo_id(image: bpy.types.Image | None) -> str | None:
     return os.path.normpath(bpy.path.abspath(image.filepath, library=image.library)) if image.filepath else image.name
 
 
+def traced_image(photo: bpy.types.Image) -> bpy.types.Image | None:
+    """The image that `photo` is the upright copy of, None where it is gone; `photo` itself where it is no copy."""
+    if SOURCE not in photo:
+        return photo
+    return next((i for i in bpy.data.images if SOURCE not in i and photo_id(i) == photo[SOURCE]), None)
+
+
 def find_upright(image: bpy.types.Image, sha256: str | None) -> bpy.types.Image | None:
     """The upright copy that an earlier trace of the same photo, with the same content, has made."""
     for copy in bpy.data.images:

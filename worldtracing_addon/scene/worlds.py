@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -15,10 +16,14 @@ import bpy
 from .. import compat
 from .layer_group import INPUTS
 from .layer_group import NAME as GROUP_NAME
+from .photo import photo_id, traced_image
 from .points import holds_points
 
 WORLD, KIND = "wt_world", "wt_kind"
 """Custom properties of every part: the id of the world it belongs to, and what it is."""
+
+IMAGE = "wt_image"
+"""Custom property of a world's collection: the image that was traced."""
 
 ITEM = "wt_item"
 """Custom property of parts that a world can have many of, rigs and lifted objects: the id of the one it belongs to."""
@@ -133,15 +138,21 @@ def worlds(scene: bpy.types.Scene) -> list[WorldObjects]:
     return [WorldObjects(scene.session_uid, collection[WORLD]) for collection in found]
 
 
-def find_traced(scene: bpy.types.Scene, name: str, photo_id: str | None) -> WorldObjects | None:
-    """This file's world that was traced under `name` from the photo `photo_id`; None stands for any photo."""
+def find_traced(scene: bpy.types.Scene, name: str, photo: bpy.types.Image | None) -> WorldObjects | None:
+    """This file's world that was traced under `name` from `photo`, or the photo it is a copy of; None: from any."""
     for world in worlds(scene):
         collection = world.collection
         if is_linked(collection) or collection["wt_name"] != name:
             continue
-        if photo_id is None or _is_same_path(photo_id, collection["wt_photo"]):
+        if photo is None or _is_same_path(photo_id(photo), collection["wt_photo"]) or _has_moved(collection, photo):
             return world
     return None
+
+
+def _has_moved(collection: bpy.types.Collection, photo: bpy.types.Image) -> bool:
+    """Whether a world is that of a photo which has another path now, as the folder of the file and its photos has."""
+    traced = collection.get(IMAGE)
+    return traced is not None and traced == traced_image(photo) and not Path(collection["wt_photo"]).exists()
 
 
 def _is_same_path(one: str, other: str) -> bool:
