@@ -224,7 +224,7 @@ def mesh_job(world, output, cancel_at=""):
 
     request = protocol.mesh("m", str(world), str(output), faces=500, texture_size=64, resolution=24)
     work = job.Job(protocol.parse_request(request), send)
-    answer = work.run(job.Engines())
+    answer = work.run(job.Engines(), job.Assistants())
     return list(dict.fromkeys(stages)), answer
 
 
@@ -247,6 +247,6 @@ def test_too_little_memory_for_a_mesh_is_said(world, tmp_path, monkeypatch, capf
 
     monkeypatch.setattr(job, "make_mesh", too_large)
     message = protocol.parse_request(protocol.mesh("m", str(world), str(tmp_path / "mesh.glb")))
-    answer = job.Job(message, lambda _: None).run(job.Engines())
+    answer = job.Job(message, lambda _: None).run(job.Engines(), job.Assistants())
     assert answer["type"] == "error" and answer["code"] == "WT-MEM-MESH"
     assert "MemoryError" in capfd.readouterr().err

@@ -118,6 +118,23 @@ def test_a_mesh_is_the_same(remote, local, tmp_path, suffix):
             np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
 
 
+def test_an_assistant_there_answers_as_one_here(remote, local, server, tmp_path):
+    world = make_world(LayeredWorld).save(tmp_path / "world.safetensors")
+    there = remote.ask(protocol.assistants_request("q"))["assistants"]
+    assert {"kind": "detector", "name": "blue"}.items() <= next(e for e in there if e["name"] == "blue").items()
+    prompts = [{"type": "click", "x": 1.0, "y": 1.0}]
+    for name, code in (("half", None), ("../half", "WT-MODEL-UNKNOWN"), ("/etc/half", "WT-MODEL-UNKNOWN")):
+        answers = []
+        for place, worker in (("here", local), ("there", remote)):
+            output = tmp_path / place / "mask.safetensors"
+            message = protocol.assist("a", "segmenter", name, str(world), str(output), prompts=prompts)
+            last = finish(worker, message)
+            assert last.get("code") == code, last
+            answers.append(last.get("message") if code else output.read_bytes())
+        assert answers[0] == answers[1]
+    assert server.all_files() == []
+
+
 def test_the_other_requests_are_answered(remote):
     assert remote.ask(protocol.status_request("s"))["job"] is None
     engines = remote.ask(protocol.engines_request("e"))["engines"]

@@ -48,7 +48,7 @@ def test_hello(loop):
         "version": worldtracing.__version__,
         "python": platform.python_version(),
         "pid": os.getpid(),
-        "capabilities": ["trace", "cancel", "status", "engines", "free_memory", "mesh", "generators"],
+        "capabilities": ["trace", "cancel", "status", "engines", "free_memory", "mesh", "generators", "assist"],
     }
     assert "silhouette" in engines
 

@@ -138,7 +138,8 @@ def test_errors_survive_the_message():
 
 
 def test_the_document_names_all_there_is():
-    names = [*protocol._REQUESTS, *protocol._REQUESTS["trace"], *protocol._REQUESTS["mesh"], *protocol.CAPABILITIES]
+    fields = (name for type in ("trace", "mesh", "assist") for name in protocol._REQUESTS[type])
+    names = [*protocol._REQUESTS, *fields, *protocol.CAPABILITIES]
     assert [name for name in names if f"`{name}`" not in DOCUMENT] == []
     assert f"protocol version **{protocol.PROTOCOL_VERSION}**" in DOCUMENT
     assert f"{protocol.MAX_LINE_BYTES:,} bytes" in DOCUMENT

@@ -1,4 +1,4 @@
-"""One trace or mesh inside the worker: progress out, cancel in, and every failure turned into an error message."""
+"""One trace, mesh or assist request inside the worker: progress out, cancel in, every failure an error message."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ..editing.assistants import Assistants, AssistRequest
 from ..engines.base import Engine, create_engine
 from ..errors import Cancelled, WorldTracingError, last_line
 from ..files import check_writable, temporary_path
@@ -39,7 +40,7 @@ class Engines:
 
 
 class Job:
-    """A trace or mesh request that runs once. `run` belongs to one thread, all else may be called from another."""
+    """A request for a file that runs once. `run` belongs to one thread, all else may be called from another."""
 
     def __init__(self, request: protocol.Request, send: Callable[[protocol.Message], None]) -> None:
         values = dict(request.values)
@@ -67,10 +68,12 @@ class Job:
         stage, k, n = self._step
         return {"id": self.id, "stage": stage, "k": k, "n": n, "seconds": round(time.monotonic() - self._started, 3)}
 
-    def run(self, engines: Engines) -> protocol.Message:
+    def run(self, engines: Engines, assistants: Assistants) -> protocol.Message:
         """Do it and return the last message about it: result, cancelled or error."""
         try:
-            return self._mesh() if self._type == "mesh" else self._trace(engines)
+            if self._type == "mesh":
+                return self._mesh()
+            return self._assist(assistants) if self._type == "assist" else self._trace(engines)
         except Cancelled:
             return protocol.cancelled(self.id)
         except WorldTracingError as error:
@@ -111,6 +114,11 @@ class Job:
         }
         return protocol.result(self.id, str(self.output), summary)
 
+    def _assist(self, assistants: Assistants) -> protocol.Message:
+        request = AssistRequest(output=self.output, **_typed(self._values))
+        assistants.answer(request, self._on_progress)
+        return protocol.result(self.id, str(self.output), {"seconds": round(time.monotonic() - self._started, 3)})
+
     def _on_progress(self, stage: str, k: int, n: int) -> None:
         if self._cancelled.is_set():
             raise Cancelled
@@ -131,7 +139,7 @@ class Job:
 
 def _typed(values: Mapping) -> dict:
     """JSON knows neither paths nor tuples."""
-    convert = {"image": Path, "mask": Path, "world": Path, "intrinsics": tuple}
+    convert = {"image": Path, "mask": Path, "world": Path, "input": Path, "intrinsics": tuple}
     return {name: convert.get(name, lambda value: value)(value) for name, value in values.items()}
 
 
@@ -141,6 +149,12 @@ def out_of_memory(type: str) -> WorldTracingError:
             "WT-MEM-MESH",
             "There is not enough memory to make this mesh.",
             "Choose a smaller volume resolution or texture, or close other programs and try again.",
+        )
+    if type == "assist":
+        return WorldTracingError(
+            "WT-MEM-ASSIST",
+            "There is not enough memory to look at this photo with that model.",
+            "Close other programs, or choose the built-in selection.",
         )
     return WorldTracingError(
         "WT-MEM-TRACE",

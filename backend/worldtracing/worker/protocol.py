@@ -16,7 +16,7 @@ from ..errors import WorldTracingError
 
 PROTOCOL_VERSION = 1
 
-CAPABILITIES = ("trace", "cancel", "status", "engines", "free_memory", "mesh", "generators")
+CAPABILITIES = ("trace", "cancel", "status", "engines", "free_memory", "mesh", "generators", "assist")
 """What this worker can do beyond hello and shutdown; later ones (clips, several views) are added, never redefined."""
 
 MAX_LINE_BYTES = 1 << 20
@@ -86,6 +86,16 @@ def trace(id: str, image: str, output: str, **options: Any) -> Message:
 def mesh(id: str, world: str, output: str, **options: Any) -> Message:
     """Make a mesh of a world's file and write it to `output`; options as in `MeshRequest`."""
     return {"type": "mesh", "id": id, "world": world, "output": output, **options}
+
+
+def assist(id: str, kind: str, plugin: str, input: str, output: str, **fields: Any) -> Message:
+    """Ask a segmenter or detector about the file `input`; fields as in `AssistRequest`."""
+    return {"type": "assist", "id": id, "kind": kind, "plugin": plugin, "input": input, "output": output, **fields}
+
+
+def assistants_request(id: str) -> Message:
+    """Ask which segmenters and detectors there are, and what each lacks."""
+    return {"type": "assistants", "id": id}
 
 
 def generators_request(id: str, options: Mapping[str, Mapping] | None = None) -> Message:
@@ -162,6 +172,10 @@ def _is_object_of_objects(value: Any) -> bool:
     return _is_object(value) and all(map(_is_object, value.values()))
 
 
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_object, value))
+
+
 def _is_four_numbers(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
 
@@ -195,7 +209,17 @@ _REQUESTS: dict[str, dict[str, _Field]] = {
         "extra": _Field(_is_object, "an object with the generator's own options"),
     },
     "generators": {**_ID, "options": _Field(_is_object_of_objects, "an object with an object for each generator")},
-    "cancel": {**_ID, "target": _Field(_is_text, "the id of a trace or mesh", required=True)},
+    "assist": {
+        **_ID,
+        "kind": _Field(_is_text, "segmenter or detector", required=True),
+        "plugin": _Field(_is_text, "the name of a segmenter or detector", required=True),
+        "input": _Field(_is_text, "the path of a world's file or a pixels hand-off", required=True),
+        "output": _Field(_is_text, "the path of the .safetensors file to write", required=True),
+        "prompts": _Field(_is_list_of_objects, "a list with an object for each mark"),
+        "text": _Field(_is_text, "a text"),
+    },
+    "assistants": _ID,
+    "cancel": {**_ID, "target": _Field(_is_text, "the id of a trace, mesh or assist request", required=True)},
     "status": _ID,
     "engines": _ID,
     "free_memory": _ID,
@@ -250,6 +274,11 @@ def engines(id: str, entries: list[Message]) -> Message:
 def generators(id: str, entries: list[Message]) -> Message:
     """One entry for each generator: its GeneratorInfo and `health`, or its name and an `error`."""
     return {"type": "generators", "id": id, "generators": entries}
+
+
+def assistants(id: str, entries: list[Message]) -> Message:
+    """One entry for each segmenter and detector: its info, `kind` and `problem`."""
+    return {"type": "assistants", "id": id, "assistants": entries}
 
 
 def heartbeat(id: str | None) -> Message:

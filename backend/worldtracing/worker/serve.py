@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import BinaryIO
 
+from ..editing.assistants import Assistants, assistant_entries
 from ..engines.base import ENGINES
 from ..errors import WorldTracingError
 from ..meshing.making import generator_entries
@@ -57,10 +58,10 @@ class Server(Conversation):
         super().__init__(requests, replies)
         self.on_overdue: Callable[[], None] = lambda: None
         """Called when the client has been gone for GRACE_SECONDS and this process is still here."""
-        self._engines = Engines()
+        self._engines, self._assistants = Engines(), Assistants()
         self._tasks: queue.SimpleQueue[Callable[[], protocol.Message] | None] = queue.SimpleQueue()
         self._task_lock = threading.Lock()
-        self._job: Job | None = None  # the task that waits or runs, if it is a trace or mesh
+        self._job: Job | None = None  # the task that waits or runs, if it is no free_memory
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -99,9 +100,9 @@ class Server(Conversation):
 
     def _on_trace(self, request: protocol.Request) -> None:
         job = Job(request, self._send)
-        self._start(request.id, lambda: job.run(self._engines), job)
+        self._start(request.id, lambda: job.run(self._engines, self._assistants), job)
 
-    _on_mesh = _on_trace
+    _on_mesh = _on_assist = _on_trace
 
     def _on_free_memory(self, request: protocol.Request) -> None:
         self._start(request.id, lambda: self._free_memory(request.id))
@@ -126,6 +127,12 @@ class Server(Conversation):
 
         threading.Thread(target=answer, daemon=True).start()
 
+    def _on_assistants(self, request: protocol.Request) -> None:
+        def answer() -> None:
+            self._send(protocol.assistants(request.id, assistant_entries()))
+
+        threading.Thread(target=answer, daemon=True).start()
+
     # Work for the loop's own thread
 
     def _start(self, id: str, task: Callable[[], protocol.Message], job: Job | None = None) -> None:
@@ -137,6 +144,7 @@ class Server(Conversation):
 
     def _free_memory(self, id: str) -> protocol.Message:
         try:
+            self._assistants.free_memory()
             self._engines.free_memory()
         except Exception as error:  # an engine may fail in any way
             return protocol.error(id, unexpected(error))

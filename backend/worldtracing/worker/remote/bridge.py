@@ -134,7 +134,7 @@ class Bridge(Conversation):
             self._unanswered.add(request.id)
         threading.Thread(target=self._upload, args=(job,), name="worldtracing_upload", daemon=True).start()
 
-    _on_mesh = _on_trace
+    _on_mesh = _on_assist = _on_trace
 
     def _on_cancel(self, request: protocol.Request) -> protocol.Message | None:
         with self._lock:
@@ -151,7 +151,7 @@ class Bridge(Conversation):
         with contextlib.suppress(LinkBrokenError):  # which the bridge's own thread finds out
             self._link.tell({"type": request.type, "id": request.id, **values})
 
-    _on_status = _on_engines = _on_generators = _on_free_memory = _pass_on
+    _on_status = _on_engines = _on_generators = _on_assistants = _on_free_memory = _pass_on
 
     def _upload(self, job: _Job) -> None:
         """Send a request and its files; in a thread of its own, as a cancel may come meanwhile."""

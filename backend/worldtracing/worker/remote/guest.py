@@ -19,7 +19,7 @@ from .link import DATA, ForeignLinkError, Link, LinkBrokenError, message_of
 from .requests import UPLOADS, for_the_worker, kept_seeds
 from .transfer import Incoming, file_sizes, send_with_files
 
-PASSED_ON = ("status", "engines", "generators", "free_memory")
+PASSED_ON = ("status", "engines", "generators", "assistants", "free_memory")
 """Requests that the worker gets, without their fields: they could name programs of this computer to check."""
 
 EXIT_SECONDS = 5.0

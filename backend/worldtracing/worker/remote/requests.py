@@ -13,7 +13,7 @@ from ...meshing.making import MeshRequest
 from ...seeds import seed_file
 from .. import protocol
 
-UPLOADS = {"trace": ("image", "mask"), "mesh": ("world", "mask")}
+UPLOADS = {"trace": ("image", "mask"), "mesh": ("world", "mask"), "assist": ("input",)}
 """The fields of each request that name files to read; `output` names the one to write."""
 
 HOME_OPTIONS = ("python", "repository", "config", "address", "download", "preview")
@@ -26,7 +26,7 @@ _WORD = re.compile(r"[\w+-][\w.+-]{1,63}(:\d{1,3})?|\w")
 
 
 def for_the_network(request: protocol.Request) -> tuple[protocol.Message, list[tuple[protocol.Message, Path]]]:
-    """A trace or mesh request of a client as it travels, and the files that follow it, for `send_with_files`."""
+    """A request of a client that names files as it travels, and the files that follow it, for `send_with_files`."""
     values = dict(request.values)
     fields_of: dict[Path, list[str]] = {}  # a hand-off file is both photo and mask
     for field in UPLOADS[request.type]:
