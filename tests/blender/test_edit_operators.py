@@ -5,6 +5,7 @@ import editing_world as room
 import numpy as np
 import pytest
 from editing_scene import box, click, lift, places
+from scene_help import census
 
 
 def test_buttons_need_a_selection(build_room):
@@ -91,3 +92,19 @@ def test_the_segmenter_is_a_choice_of_the_scene(api, build_room):
     with pytest.raises(api.WorldTracingError) as caught:
         api.use_segmenter(bpy.context.scene, "nothing")
     assert caught.value.code == "WT-MODEL-UNKNOWN"
+
+
+def test_what_has_no_place_in_a_flat_world_says_so(api, build_room):
+    world, _ = build_room()
+    other = box((1, 1, 1))
+    world.root.scale.z = 0
+    bpy.context.view_layer.update()
+    before = census()
+    for change in (
+        lambda: api.insert_object(world, other, on_support=True),
+        lambda: api.add_rig(world, "orbit"),
+        lambda: api.suggested_range(world),
+    ):
+        with pytest.raises(api.WorldTracingError, match="scaled to nothing") as caught:
+            change()
+        assert caught.value.code == "WT-SCENE-FLAT" and census() == before

@@ -12,7 +12,7 @@ from ...backend.worldtracing.errors import WorldTracingError
 from ..core.placing import HIGH_PERCENT, LOW_PERCENT, bottom_center, turn_between, viewer_axes
 from .attributes import read_attribute
 from .lifting import duplicate
-from .objects import ORIGIN, UP, matrix_of, set_matrix
+from .objects import ORIGIN, UP, inverse_of, matrix_of, set_matrix
 from .points import POSITION, holds_points
 from .stand_ins import set_removed
 from .worlds import WORLD, WorldObjects
@@ -143,7 +143,7 @@ def _stand(objects: WorldObjects, item: bpy.types.Object, place: Vector, up: Vec
 
 
 def _set_up(objects: WorldObjects, item: bpy.types.Object, up: Vector) -> None:
-    item[UP] = list((matrix_of(objects.root).to_3x3().inverted() @ up).normalized())
+    item[UP] = list((inverse_of(objects.root).to_3x3() @ up).normalized())
 
 
 def _transform(item: bpy.types.Object, change: Matrix) -> None:

@@ -10,7 +10,7 @@ from ...backend.worldtracing.errors import WorldTracingError
 from ..core.coverage import FILLED_FRAME, LONGER_SIDE, Splats, coverage, covered, holes, low_resolution
 from ..core.rigs import RigRange, Viewpoint, clip_matrix, suggest_range
 from .attributes import read_attribute
-from .objects import ORIGIN, matrix_of, parts_with_points
+from .objects import ORIGIN, inverse_of, matrix_of, parts_with_points
 from .points import OWNER, PIXEL, POINT_RADIUS, POSITION
 from .worlds import WorldObjects
 
@@ -37,7 +37,7 @@ def splats_of(world: WorldObjects) -> Splats:
     root = world.root
     K, (width, height) = _intrinsics(root)
     stride = max(1, round(max(width, height) / (LONGER_SIDE * POINTS_PER_PIXEL)))
-    to_root = matrix_of(root).inverted()
+    to_root = inverse_of(root)
     points, radii = [np.empty((0, 3), np.float32)], [np.empty(0, np.float32)]
     for part in parts_with_points(world):
         if part.hide_render:
@@ -54,7 +54,7 @@ def splats_of(world: WorldObjects) -> Splats:
 def viewpoint_of(world: WorldObjects, splats: Splats) -> Viewpoint:
     """The photo's camera in the frame of the root, whose up is the scene's."""
     K, size = _intrinsics(world.root)
-    up = (matrix_of(world.root).to_3x3().inverted() @ Vector((0, 0, 1))).normalized()
+    up = (inverse_of(world.root).to_3x3() @ Vector((0, 0, 1))).normalized()
     distances = np.linalg.norm(splats.points, axis=1)
     return Viewpoint(K, size, np.median(splats.points, 0).astype(np.float64), np.array(up), float(distances.min()))
 

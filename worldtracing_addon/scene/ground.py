@@ -9,7 +9,7 @@ from mathutils import Matrix, Vector
 from ...backend.worldtracing.editing.planes import ground_alignment
 from ...backend.worldtracing.errors import WorldTracingError
 from ..core.frames import to_opencv
-from .objects import matrix_of, set_matrix
+from .objects import inverse_of, matrix_of, set_matrix
 from .segmentation import LEVEL, level_planes, planes_of
 from .world_data import read_world
 from .worlds import WorldObjects
@@ -27,7 +27,7 @@ def align_ground(objects: WorldObjects) -> str:
         WorldTracingError: WT-SCENE-EMPTY, WT-SCENE-GROUND where no floor or table was found.
     """
     data = read_world(objects)
-    planes = planes_of(objects, data)
+    planes = planes_of(data)
     plane = next((plane for kind in LEVEL for plane in planes if plane.kind == kind), None)
     if plane is None:
         raise WorldTracingError(
@@ -53,9 +53,9 @@ def up_at(objects: WorldObjects, place: Vector) -> Vector | None:
     Raises:
         WorldTracingError: WT-SCENE-EMPTY.
     """
-    planes = planes_of(objects, read_world(objects))
+    planes = planes_of(read_world(objects))
     root = matrix_of(objects.root)
-    spot = np.array(root.inverted() @ place)
+    spot = np.array(inverse_of(objects.root) @ place)
     for normal, offset in level_planes(planes):
         if abs(normal @ spot - offset) <= ON_SUPPORT * spot[1]:
             return (root.to_3x3() @ Vector(normal)).normalized()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 import bpy
@@ -10,17 +10,17 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from ...backend.worldtracing.editing.base import Prompt
-from ...backend.worldtracing.editing.cut_off import cut_off
 from ...backend.worldtracing.errors import WorldTracingError
 from .attributes import read_attribute
-from .lifting import new_shown, renew_merged, stand
-from .objects import FILLED, LIFTED, NUMBER, ORIGIN, UP, is_lifted, matrix_of, shown_objects
+from .lift_plan import cut, knows_cut, stand
+from .lifting import new_shown, renew_merged, up_in_root
+from .objects import FILLED, LIFTED, NUMBER, ORIGIN, UP, inverse_of, is_lifted, matrix_of, shown_objects
 from .parts import discard_object
 from .point_meshes import Attributes, chosen, joined_attributes, new_point_mesh
 from .points import LAYER, PIXEL, POSITION
-from .segmentation import planes_of, segmentation_of
+from .segmentation import chosen_segmenter, planes_of
 from .transaction import Transaction
-from .world_data import read_world, write_owner
+from .world_data import read_layers, read_world, write_owner
 from .worlds import ITEM, KIND, WorldObjects
 
 
@@ -58,20 +58,14 @@ def split(objects: WorldObjects, item: bpy.types.Object, prompts: Sequence[Promp
     Raises:
         WorldTracingError: WT-SCENE-SELECT for what is no lifted object, WT-SCENE-PROMPT, WT-SCENE-SPLIT.
     """
-    if item not in objects.parts or not is_lifted(item):
-        raise WorldTracingError(
-            "WT-SCENE-SELECT",
-            f"{item.name} was not lifted out of this world; a copy cannot be split.",
-            "Select a lifted object under Objects in the outliner.",
-        )
+    _require_lifted(objects, item)
     data = read_world(objects)
-    of_item = data.owner == item[NUMBER]
-    part = cut_off(data.world, of_item, prompts, segmentation_of(objects, data))
+    part = cut(data, item[NUMBER], prompts, chosen_segmenter(objects.scene))
     number = int(data.owner.max()) + 1
     values = joined_attributes([item.data])
     taken = _where(values, part.points)
     positions = values[POSITION][1][taken] + np.array(item[ORIGIN])
-    up, origin = stand(objects, positions, planes_of(objects, data))
+    up, origin = stand(positions, planes_of(data), up_in_root(objects))
     shift = np.array(item[ORIGIN]) - origin
     with Transaction() as transaction:
         mesh = new_point_mesh(transaction, name or item.name, chosen(values, taken, shift))
@@ -86,10 +80,44 @@ def split(objects: WorldObjects, item: bpy.types.Object, prompts: Sequence[Promp
     return made
 
 
+def prepare_split(
+    objects: WorldObjects, item: bpy.types.Object, prompts: Sequence[Prompt]
+) -> Callable[[], None] | None:
+    """What `split` would have to compute first.
+
+    Returns:
+        Work for a thread, which touches no Blender data; None where all is known.
+
+    Raises:
+        WorldTracingError: WT-SCENE-SELECT, WT-SCENE-EMPTY. The work raises the others of `split`.
+    """
+    _require_lifted(objects, item)
+    layers, wanted = read_layers(objects), (item[NUMBER], tuple(prompts), chosen_segmenter(objects.scene))
+    data = layers.known_data()
+    if data is not None and knows_cut(data, *wanted):
+        return None
+
+    def work() -> None:
+        data = layers.data()
+        planes_of(data)
+        cut(data, *wanted)
+
+    return work
+
+
+def _require_lifted(objects: WorldObjects, item: bpy.types.Object) -> None:
+    if item not in objects.parts or not is_lifted(item):
+        raise WorldTracingError(
+            "WT-SCENE-SELECT",
+            f"{item.name} was not lifted out of this world; a copy cannot be split.",
+            "Select a lifted object under Objects in the outliner.",
+        )
+
+
 def _join(transaction: Transaction, first: bpy.types.Object, others: Sequence[bpy.types.Object]) -> None:
     """Give `first` the points of the others, where they are in the scene, and discard those."""
     values = joined_attributes([first.data, *(other.data for other in others)])
-    into, moved = matrix_of(first).inverted(), [read_attribute(first.data, POSITION)]
+    into, moved = inverse_of(first), [read_attribute(first.data, POSITION)]
     for other in others:
         change = np.array(into @ matrix_of(other))
         moved.append(read_attribute(other.data, POSITION) @ change[:3, :3].T + change[:3, 3])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from mathutils import Matrix
 
+from ...backend.worldtracing.errors import WorldTracingError
 from .node_graph import NodeGraph
 from .points import holds_points
 from .transaction import Transaction
@@ -62,6 +63,22 @@ def matrix_of(item: bpy.types.Object) -> Matrix:
         return item.matrix_world.copy()
     parent = matrix_of(item.parent) @ item.matrix_parent_inverse if item.parent else Matrix()
     return parent @ item.matrix_basis
+
+
+def inverse_of(item: bpy.types.Object) -> Matrix:
+    """The inverse of `matrix_of`, from the scene into an object.
+
+    Raises:
+        WorldTracingError: WT-SCENE-FLAT where it is scaled to nothing.
+    """
+    try:
+        return matrix_of(item).inverted()
+    except ValueError as error:
+        raise WorldTracingError(
+            "WT-SCENE-FLAT",
+            f"{item.name} is scaled to nothing, so that nothing has a place in it.",
+            "Give it a scale other than 0 (Alt+S makes it 1).",
+        ) from error
 
 
 def set_matrix(item: bpy.types.Object, matrix: Matrix) -> None:

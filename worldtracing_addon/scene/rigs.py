@@ -19,7 +19,7 @@ from ..core.rigs import ANGLE_STEP, RIGS, STEREO_PARALLAX, RigRange, Viewpoint, 
 from ..core.rigs import suggest_range as suggest
 from .camera import copy_camera, look_through
 from .coverage import require_camera, require_points, splat_size, viewpoint_of
-from .objects import matrix_of
+from .objects import inverse_of, matrix_of
 from .parts import new_item
 from .transaction import Transaction
 from .worlds import WorldObjects
@@ -120,7 +120,7 @@ class _Rig:
         return camera
 
     def fly(self, options: RigOptions, _bounds: RigRange | None) -> bpy.types.Object:
-        to_root = matrix_of(self._world.root).inverted()
+        to_root = inverse_of(self._world.root)
         picks = np.array([to_root @ Vector(pick) for pick in options.picks])
         places, along = fly_path(picks)
         path = self._part(" Path", self._curve(places))

@@ -15,7 +15,7 @@ from mathutils import Vector
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import compat
 from .attributes import read_attribute
-from .objects import matrix_of
+from .objects import inverse_of, matrix_of
 from .points import PIXEL, POSITION
 from .transaction import Transaction
 from .worlds import WorldObjects, layer_modifier
@@ -48,7 +48,7 @@ def set_scale(world: WorldObjects, point_a: Vector, point_b: Vector, length: flo
     distance = (point_b - point_a).length
     if not length > 0 or not distance > 1e-9 or not np.isfinite([length, distance]).all():
         raise _bad_scale("Two different points and a length above zero are needed to set the scale.")
-    into = matrix_of(world.root).inverted()
+    into = inverse_of(world.root)
     anchors = [_nearest(world, into @ point) for point in (point_a, point_b)]
     factor = length / distance
     _scale_by(world, factor)
