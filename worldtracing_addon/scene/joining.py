@@ -20,7 +20,8 @@ from .point_meshes import Attributes, chosen, joined_attributes, new_point_mesh
 from .points import LAYER, PIXEL, POSITION
 from .segmentation import chosen_segmenter, planes_of
 from .transaction import Transaction
-from .world_data import read_layers, read_world, write_owner
+from .world_data import read_layers, read_world
+from .world_writing import write_owner
 from .worlds import ITEM, KIND, WorldObjects
 
 

@@ -6,7 +6,7 @@ nothing is lost, whatever becomes of the object.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import uuid4
 
@@ -14,19 +14,14 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ...backend.worldtracing.editing.base import Filled, Plane, Prompt, front_layer, part
-from ...backend.worldtracing.editing.colors import surface_colors
-from ...backend.worldtracing.editing.fill import fill
-from ...backend.worldtracing.editing.lift import lift
-from ...backend.worldtracing.errors import WorldTracingError
-from ...backend.worldtracing.regions import dilate
+from ...backend.worldtracing.editing.base import Filled, Prompt
 from .. import compat
 from ..core.color import linear_rgba
 from ..core.frames import to_blender
 from ..core.names import fit_name
-from ..core.placing import bottom_center, standing_on
 from .layer_group import NAME as GROUP_NAME
 from .layer_group import ensure_group
+from .lift_plan import Recoloring, Wanted, knows_lift_plan, lift_plan, recoloring
 from .merged import merge_layers
 from .meshes import meshes_of
 from .objects import (
@@ -38,23 +33,21 @@ from .objects import (
     REMOVED,
     UP,
     ensure_shift_group,
+    inverse_of,
     lifted_objects,
-    matrix_of,
     shown_objects,
 )
 from .parts import discard_object, new_item
 from .point_meshes import new_point_mesh
 from .points import COLOR, CONFIDENCE, LAYER, PIXEL, POSITION
-from .segmentation import level_planes, planes_of, segmentation_of, select, surfaces_of
+from .segmentation import chosen_segmenter
 from .transaction import Transaction
-from .world_data import Window, WorldData, read_world, window_around, window_with_neighbors, write_colors, write_owner
+from .world_data import Window, WorldData, read_layers, read_world
+from .world_writing import write_colors, write_owner
 from .worlds import ITEM, KIND, WORLD, WorldObjects, layer_modifier
 
 INVENTED = "wt_invented"
 """Point attribute of lifted objects and fills: the photo does not show this point's color."""
-
-REACH = 0.25  # heights of the object that its lower end may be from what it stands on
-OUTLINE = 2  # pixels around an object whose colors it has mixed with
 
 
 def lift_object(
@@ -74,46 +67,35 @@ def lift_object(
             before.
     """
     data = read_world(objects)
-    segmentation, planes = segmentation_of(objects, data), planes_of(objects, data)
-    surfaces = surfaces_of(objects, data)
-    mask = select(objects, data, prompts) if mask is None else mask
-    mask = mask & ~_seen_taken(data)
-    # In the whole world, so that what is lifted does not depend on what was lifted before.
-    taken = lift(data.world, mask, planes, surfaces).points & data.remaining
-    if not taken.any():
-        raise WorldTracingError(
-            "WT-SCENE-LIFTED",
-            "What the photo shows there was lifted before, or is nothing.",
-            "Select it in the outliner under Objects, or put it back.",
-        )
-    labels = np.bincount(segmentation.labels[mask], minlength=1)
-    labels[0] = 0
-    name = name or (segmentation.names[labels.argmax() - 1] if labels.any() else "Object")
-    number = max(1, int(data.owner.max()) + 1)
-    owner = np.where(taken, number, data.owner).astype(np.int32)
-    window = window_around(taken.any(0))
-    near, points = data.crop(window), taken[:, *window]
-    colors = surface_colors(near.world, points, planes, surfaces.crop(window))
-    filled = fill(part(near.world, near.remaining), near.remaining & ~points, planes)
+    plan = lift_plan(data, _wanted(objects, prompts, mask))
+    name = name or plan.name
     with Transaction() as transaction:
-        positions = to_blender(data.world.points[taken])
-        up, origin = stand(objects, positions, planes)
-        mesh = _points_mesh(
-            transaction,
-            name,
-            positions - origin.astype(np.float32),
-            colors.rgb[points],
-            np.nonzero(taken),
-            colors.invented[points],
-            data.world.confidence[taken],
-        )
-        lifted = new_shown(transaction, objects, name, mesh, LIFTED, uuid4().hex, origin)
-        lifted[NUMBER], lifted[UP] = number, up.tolist()
-        if filled.valid.any():
-            _add_fill(transaction, objects, lifted, filled, window)
-        write_ownership(transaction, objects, replace(data, owner=owner), taken.any(0))
+        mesh = _points_mesh(transaction, name, plan.positions, plan.rgb, plan.places, plan.invented, plan.confidence)
+        lifted = new_shown(transaction, objects, name, mesh, LIFTED, uuid4().hex, plan.origin)
+        lifted[NUMBER], lifted[UP] = plan.number, plan.up.tolist()
+        if plan.filled.valid.any():
+            _add_fill(transaction, objects, lifted, plan.filled, plan.window)
+        _write_layers(transaction, objects, replace(data, owner=plan.owner), plan.recoloring)
         renew_merged(objects)
     return lifted
+
+
+def prepare_lift(
+    objects: WorldObjects, prompts: Sequence[Prompt] = (), mask: np.ndarray | None = None
+) -> Callable[[], None] | None:
+    """What `lift_object` would have to compute first.
+
+    Returns:
+        Work for a thread, which touches no Blender data; None where lifting has nothing to compute.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY. The work raises the others of `lift_object`.
+    """
+    layers, wanted = read_layers(objects), _wanted(objects, prompts, mask)
+    data = layers.known_data()
+    if data is not None and knows_lift_plan(data, wanted):
+        return None
+    return lambda: lift_plan(layers.data(), wanted)
 
 
 def put_back(objects: WorldObjects, *items: bpy.types.Object) -> None:
@@ -159,12 +141,6 @@ def duplicate(objects: WorldObjects, item: bpy.types.Object) -> bpy.types.Object
     return copy
 
 
-def _seen_taken(data: WorldData) -> np.ndarray:
-    """(H, W) bool, the pixels of the photo that show an object which was lifted already."""
-    front = front_layer(data.world.valid)
-    return np.take_along_axis(data.owner, np.maximum(front, 0)[None], 0)[0] > 0
-
-
 def _give_back(transaction: Transaction, objects: WorldObjects, data: WorldData, taken: np.ndarray) -> None:
     if not taken.any():
         return
@@ -178,30 +154,22 @@ def write_ownership(transaction: Transaction, objects: WorldObjects, data: World
     Args:
         changed: (H, W) bool, pixels of which some point has another owner than before.
     """
-    window = window_with_neighbors(changed, data.owner)
-    near = data.crop(window)
-    rgb = np.broadcast_to(near.world.rgb, (*near.owner.shape, 3))
-    taken = near.owner > 0
-    if taken.any():
-        uncovered = dilate(taken.any(0), OUTLINE)
-        surfaces = surfaces_of(objects, data).crop(window)
-        invented = surface_colors(near.world, near.remaining, planes_of(objects, data), surfaces).rgb
-        rgb = np.where((uncovered & near.remaining)[..., None], invented, rgb)
+    _write_layers(transaction, objects, data, recoloring(data, changed))
+
+
+def _write_layers(transaction: Transaction, objects: WorldObjects, data: WorldData, colors: Recoloring) -> None:
     ensure_group(transaction)
-    write_colors(transaction, objects, data, rgb, window)
+    write_colors(transaction, objects, data, colors.rgb, colors.window)
     write_owner(transaction, objects, data, data.owner)
 
 
-def stand(objects: WorldObjects, positions: np.ndarray, planes: Sequence[Plane]) -> tuple[np.ndarray, np.ndarray]:
-    """The up of points (N, 3) and their origin, the bottom center on what they stand on, in the frame of the root."""
-    positions = positions.astype(np.float64)
-    levels = level_planes(planes)
-    index = standing_on(positions, levels, REACH)
-    if index >= 0:
-        return levels[index][0], bottom_center(positions, *levels[index])
-    into = matrix_of(objects.root).to_3x3().inverted()
-    up = np.array((into @ Vector((0, 0, 1))).normalized())
-    return up, bottom_center(positions, up)
+def up_in_root(objects: WorldObjects) -> tuple[float, float, float]:
+    """The scene's up in the frame of the root."""
+    return tuple((inverse_of(objects.root).to_3x3() @ Vector((0, 0, 1))).normalized())
+
+
+def _wanted(objects: WorldObjects, prompts: Sequence[Prompt], mask: np.ndarray | None) -> Wanted:
+    return Wanted(chosen_segmenter(objects.scene), up_in_root(objects), prompts, mask)
 
 
 def _points_mesh(

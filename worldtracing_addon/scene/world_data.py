@@ -1,8 +1,9 @@
-"""A world as the scene holds it, as the arrays that scene editing computes with, and back."""
+"""A world as the scene holds it, as the arrays that scene editing computes with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import RLock
 
 import bpy
 import numpy as np
@@ -11,11 +12,10 @@ from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.srgb import linear_to_srgb, to_bytes
 from ...backend.worldtracing.world import LayeredWorld
 from .. import compat
-from ..core.color import convert, linear_rgba
+from ..core.color import convert
 from ..core.frames import to_opencv
-from .attributes import read_attribute, write_attribute
+from .attributes import read_attribute
 from .points import COLOR, CONFIDENCE, OWNER, PIXEL, POSITION
-from .transaction import Transaction
 from .worlds import WorldObjects
 
 PHOTO = "wt_photo"
@@ -26,6 +26,12 @@ Window = tuple[slice, slice]
 
 MARGIN_SHARE, MARGIN = 0.25, 8
 """What of the picture around an object tells what is behind it: in sizes of the object, and in pixels at least."""
+
+KEPT = 2
+"""Worlds whose arrays are kept; each takes about a hundred bytes per point."""
+
+_known: dict[str, _Known] = {}
+_lock = RLock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +65,139 @@ class WorldData:
         return WorldData(world, self.owner[at], ())
 
 
-def read_world(objects: WorldObjects) -> WorldData:
-    """Collect a world's layers.
+@dataclass(frozen=True, eq=False)
+class StoredLayer:
+    """A layer's mesh as Blender stores it.
+
+    Attributes:
+        number: of the layer.
+        geometry: positions (N, 3), pixels (N, 2) and confidence (N,), float32.
+        owner: (N,) int32, or None where no object was ever lifted out of it.
+        packed: (N,) int32, the photo's colors as 0xRRGGBB; None where the layer was never edited, and shows them:
+        linear: (N, 4) float32, the shown colors in the working space, read where they are the photo's.
+    """
+
+    number: int
+    geometry: tuple[np.ndarray, np.ndarray, np.ndarray]
+    owner: np.ndarray | None
+    packed: np.ndarray | None
+    linear: np.ndarray | None
+
+    def same_geometry(self, other: StoredLayer) -> bool:
+        """Whether all points are where they are in `other`."""
+        pairs = zip(self.geometry, other.geometry, strict=True)
+        same = (np.array_equal(own.view(np.int32), its.view(np.int32)) for own, its in pairs)  # nan is the same too
+        return self.number == other.number and all(same)
+
+    def same_colors(self, other: StoredLayer) -> bool:
+        """Whether the photo's colors are told as in `other`."""
+        own, its = (layer.linear if layer.packed is None else layer.packed for layer in (self, other))
+        return own.dtype == its.dtype and np.array_equal(own, its)
+
+    def photo(self, which: np.ndarray, to_rec709: np.ndarray) -> np.ndarray:
+        """(M, 3) uint8 sRGB, the photo's colors at the vertices `which` (N,) bool."""
+        if self.packed is None:
+            return _to_srgb(self.linear[which, :3], to_rec709)
+        packed = self.packed[which]
+        return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredWorld:
+    """A copy of what Blender holds of a world's layers, made on the main thread; all else is for any thread.
+
+    Attributes:
+        id: the world's.
+        layers: in their order.
+        size: width and height.
+        camera: K by rows, the kind of scale, the mode and the engine.
+        to_rec709: (3, 3), from the working space to linear Rec.709.
+    """
+
+    id: str
+    layers: tuple[StoredLayer, ...]
+    size: tuple[int, int]
+    camera: tuple[tuple[float, ...], str, str, str | None]
+    to_rec709: np.ndarray
+
+    def data(self) -> WorldData:
+        """The same as arrays over the picture. `WorldData.world` is the same value until something in it changes."""
+        with _lock:
+            data = self.known_data()
+            if data is None:
+                _known.pop(self.id, None)
+                while len(_known) >= KEPT:
+                    _known.pop(next(iter(_known)))  # the oldest
+                _known[self.id] = _Known(self)
+                data = _known[self.id].data(self)
+            return data
+
+    def known_data(self) -> WorldData | None:
+        """The same where it takes little time, as all points are where they were the last time; else None."""
+        if not _lock.acquire(blocking=False):
+            return None  # a thread is reading
+        try:
+            known = _known.get(self.id)
+            return known.data(self) if known is not None and known.has_points_of(self) else None
+        finally:
+            _lock.release()
+
+
+class _Known:
+    """The arrays of a world that was read before."""
+
+    def __init__(self, stored: StoredWorld) -> None:
+        self._stored = stored
+        width, height = stored.size
+        shape = (stored.layers[-1].number + 1, height, width)
+        self._points, self._valid = np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
+        self._confidence = np.ones(shape, np.float32)
+        self._vertices: list[tuple[np.ndarray, np.ndarray] | None] = [None] * shape[0]
+        self._first: list[np.ndarray] = []  # per layer (N,) bool, the vertices that give their pixels their color
+        colored = np.zeros((height, width), bool)
+        for layer in stored.layers:
+            positions, pixels, confidence = layer.geometry
+            columns, rows = np.floor(pixels).astype(int).T
+            at = layer.number, rows, columns
+            self._points[at], self._valid[at] = to_opencv(positions), True
+            self._confidence[at] = confidence.clip(0, 1)
+            self._vertices[layer.number] = rows, columns
+            self._first.append(~colored[rows, columns])
+            colored[rows, columns] = True
+        self._world: LayeredWorld | None = None
+
+    def has_points_of(self, stored: StoredWorld) -> bool:
+        """Whether all points are where they are in `stored`."""
+        own, others = self._stored, stored.layers
+        same = own.size == stored.size and own.camera == stored.camera and len(own.layers) == len(others)
+        return same and all(one.same_geometry(other) for one, other in zip(own.layers, others, strict=True))
+
+    def data(self, stored: StoredWorld) -> WorldData:
+        """With the colors and owners of `stored`, which has the same points."""
+        pairs = zip(stored.layers, self._stored.layers, strict=True)
+        if self._world is None or not all(layer.same_colors(before) for layer, before in pairs):
+            self._color(stored)
+        self._stored = stored
+        owner = np.zeros(self._valid.shape, np.int32)
+        for layer in stored.layers:
+            if layer.owner is not None:
+                owner[(layer.number, *self._vertices[layer.number])] = layer.owner
+        return WorldData(self._world, owner, tuple(self._vertices))
+
+    def _color(self, stored: StoredWorld) -> None:
+        rgb = np.zeros((*self._valid.shape[1:], 3), np.uint8)
+        for layer, first in zip(stored.layers, self._first, strict=True):
+            if first.any():
+                rows, columns = self._vertices[layer.number]
+                rgb[rows[first], columns[first]] = layer.photo(first, stored.to_rec709)
+        if self._world is None or not np.array_equal(self._world.rgb, rgb):
+            K, scale, mode, engine = stored.camera
+            K, metadata = np.array(K, np.float64).reshape(3, 3), {"mode": mode, "engine": engine}
+            self._world = LayeredWorld(self._points, self._valid, rgb, K, scale, self._confidence, metadata)
+
+
+def read_layers(objects: WorldObjects) -> StoredWorld:
+    """Copy a world's layers out of Blender.
 
     Raises:
         WorldTracingError: WT-SCENE-EMPTY where its layers, their points or its root have been deleted.
@@ -72,29 +209,29 @@ def read_world(objects: WorldObjects) -> WorldData:
             f"The layers of the world {objects.name!r} have been deleted, or their points.",
             "Undo that, or trace the photo again.",
         )
-    width, height = root["wt_size"]
-    shape = (max(part["wt_layer"] for part in layers) + 1, height, width)
-    points, rgb = np.zeros((*shape, 3), np.float32), np.zeros((height, width, 3), np.uint8)
-    valid, owner = np.zeros(shape, bool), np.zeros(shape, np.int32)
-    confidence = np.ones(shape, np.float32)
-    vertices: list[tuple[np.ndarray, np.ndarray] | None] = [None] * shape[0]
-    colored = np.zeros((height, width), bool)
-    for part in sorted(layers, key=lambda part: part["wt_layer"]):  # a pixel has the color of its first layer
-        columns, rows = np.floor(read_attribute(part.data, PIXEL)).astype(int).T
-        at = part["wt_layer"], rows, columns
-        vertices[at[0]] = rows, columns
-        points[at], valid[at] = to_opencv(read_attribute(part.data, POSITION)), True
-        confidence[at] = read_attribute(part.data, CONFIDENCE).clip(0, 1)
-        owners = read_attribute(part.data, OWNER)
-        owner[at] = 0 if owners is None else owners
-        fresh = ~colored[rows, columns]
-        if fresh.any():
-            rgb[rows[fresh], columns[fresh]] = _photo(part.data, fresh)
-            colored[rows, columns] = True
-    K = np.array(root["wt_K"], np.float64).reshape(3, 3)
-    metadata = {"mode": root.get("wt_mode") or "object", "engine": root.get("wt_engine")}
-    world = LayeredWorld(points, valid, rgb, K, root.get("wt_scale", "relative"), confidence, metadata)
-    return WorldData(world, owner, tuple(vertices))
+    stored = []
+    for part in sorted(layers, key=lambda part: part["wt_layer"]):
+        geometry = tuple(read_attribute(part.data, name) for name in (POSITION, PIXEL, CONFIDENCE))
+        packed = read_attribute(part.data, PHOTO)
+        linear = read_attribute(part.data, COLOR) if packed is None else None
+        stored.append(StoredLayer(part["wt_layer"], geometry, read_attribute(part.data, OWNER), packed, linear))
+    camera = (
+        tuple(root["wt_K"]),
+        root.get("wt_scale", "relative"),
+        root.get("wt_mode") or "object",
+        root.get("wt_engine"),
+    )
+    to_rec709 = np.linalg.inv(compat.rec709_to_working())
+    return StoredWorld(objects.id, tuple(stored), tuple(root["wt_size"]), camera, to_rec709)
+
+
+def read_world(objects: WorldObjects) -> WorldData:
+    """Collect a world's layers.
+
+    Raises:
+        WorldTracingError: as `read_layers`.
+    """
+    return read_layers(objects).data()
 
 
 def window_around(pixels: np.ndarray) -> Window:
@@ -124,58 +261,10 @@ def window_with_neighbors(pixels: np.ndarray, owner: np.ndarray) -> Window:
             pixels = pixels | outlines.pop(number)
 
 
-def write_owner(transaction: Transaction, objects: WorldObjects, data: WorldData, owner: np.ndarray) -> None:
-    """Tell the layers which points objects have taken; layers then leave them out."""
-    for part in objects.point_layers:
-        rows_columns = data.vertices[part["wt_layer"]]
-        _write(transaction, part.data, OWNER, "INT", owner[part["wt_layer"]][rows_columns])
-
-
-def write_colors(
-    transaction: Transaction, objects: WorldObjects, data: WorldData, rgb: np.ndarray, window: Window
-) -> None:
-    """Give the layers' points in a window colors, (L, h, w, 3) uint8 sRGB; the photo's stay known."""
-    to_working = compat.rec709_to_working()
-    first, last = ((window[0].start, window[1].start), (window[0].stop, window[1].stop))
-    for part in objects.point_layers:
-        rows, columns = data.vertices[part["wt_layer"]]
-        inside = (rows >= first[0]) & (rows < last[0]) & (columns >= first[1]) & (columns < last[1])
-        if part.data.attributes.get(PHOTO) is None:
-            _write(transaction, part.data, PHOTO, "INT", _packed(data.world.rgb[rows, columns]))
-        colors = read_attribute(part.data, COLOR)
-        near = rgb[part["wt_layer"], rows[inside] - first[0], columns[inside] - first[1]]
-        colors[inside] = linear_rgba(near, to_working)
-        _write(transaction, part.data, COLOR, "FLOAT_COLOR", colors)
-        part.data.update()
-
-
-def _write(transaction: Transaction, mesh: bpy.types.Mesh, name: str, kind: str, values: np.ndarray) -> None:
-    before = read_attribute(mesh, name)
-    if before is None:
-        transaction.on_rollback(lambda: mesh.attributes.remove(mesh.attributes[name]))
-    elif np.array_equal(before, values):
-        return
-    else:
-        transaction.on_rollback(lambda: write_attribute(mesh, name, kind, before))
-    write_attribute(mesh, name, kind, values)
-    mesh.update_tag()
-
-
-def _photo(mesh: bpy.types.Mesh, which: np.ndarray) -> np.ndarray:
-    """(M, 3) uint8 sRGB, the photo's colors at the vertices `which` (N,) bool of a layer."""
-    packed = read_attribute(mesh, PHOTO)
-    if packed is None:
-        return shown_colors(mesh, which)
-    packed = packed[which]
-    return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
-
-
 def shown_colors(mesh: bpy.types.Mesh, which: np.ndarray | slice = slice(None)) -> np.ndarray:
     """(M, 3) uint8 sRGB, the colors with which the vertices `which` of a mesh of points are shown."""
-    linear = read_attribute(mesh, COLOR)[which, :3]
-    return to_bytes(linear_to_srgb(convert(linear, np.linalg.inv(compat.rec709_to_working()))).clip(0, 1))
+    return _to_srgb(read_attribute(mesh, COLOR)[which, :3], np.linalg.inv(compat.rec709_to_working()))
 
 
-def _packed(rgb: np.ndarray) -> np.ndarray:
-    red, green, blue = rgb.astype(np.int32).T
-    return red << 16 | green << 8 | blue
+def _to_srgb(linear: np.ndarray, to_rec709: np.ndarray) -> np.ndarray:
+    return to_bytes(linear_to_srgb(convert(linear, to_rec709)).clip(0, 1))
