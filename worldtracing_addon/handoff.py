@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -14,9 +18,13 @@ import numpy as np
 from ..backend.worldtracing.decoding.common import upright
 from ..backend.worldtracing.errors import WorldTracingError
 from ..backend.worldtracing.export.png import write_png
+from ..backend.worldtracing.files import write_error
 from ..backend.worldtracing.image import picture_mask, save_pixels
 from .core.platforms import keep_broken_pipes_harmless
 from .scene.photo import RawPixels
+
+LEFT_SECONDS = 24 * 3600.0
+"""Age from which a folder of the worker's files is nobody's any more."""
 
 
 def in_background(work: Callable[..., Any], *args: Any) -> Future:
@@ -32,6 +40,23 @@ def in_background(work: Callable[..., Any], *args: Any) -> Future:
 
     threading.Thread(target=run, name="world-tracing", daemon=True).start()
     return future
+
+
+def new_folder(parent: Path) -> Path:
+    """A folder in `parent`, one of the extension's own, for files that go to and come from the worker.
+
+    Raises:
+        WorldTracingError: WT-IO-WRITE, WT-IO-FULL.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for left in parent.iterdir():  # by a Blender that has crashed; another one may be at work now
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                    shutil.rmtree(left)
+        return Path(tempfile.mkdtemp(dir=parent))
+    except OSError as error:
+        raise write_error(parent, error) from error
 
 
 @dataclass(frozen=True, eq=False)

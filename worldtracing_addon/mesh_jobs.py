@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import tempfile
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -17,18 +15,17 @@ import numpy as np
 
 from ..backend.worldtracing.errors import WorldTracingError
 from ..backend.worldtracing.export.png import png_bytes
-from ..backend.worldtracing.files import write_error
 from ..backend.worldtracing.meshing.textured import TexturedMesh
 from ..backend.worldtracing.worker import protocol
 from ..backend.worldtracing.worker.protocol import busy
 from . import preferences
-from .client import session
+from .client import errands, session
 from .client.job import TraceJob
 from .core import jobs
 from .core.generators import MeshSettings, known_generators
 from .core.jobs import WORKER_GONE, JobState
 from .core.settings import WorkerSettings
-from .handoff import in_background
+from .handoff import in_background, new_folder
 from .mesh_properties import declare_options
 from .scene.meshes import build_mesh, read_points
 from .scene.objects import lifted_objects
@@ -43,9 +40,6 @@ ONE_OBJECT = ("WT-MESH-EMPTY", "WT-MESH-THIN", "WT-MESH-HIDDEN", "WT-MESH-FAILED
 
 CANCEL_SECONDS = 1.5
 """A worker that goes on for so long after a cancel is killed: large meshes have steps that take longer."""
-
-LEFT_SECONDS = 24 * 3600.0
-"""Age from which a folder of the worker's files is nobody's any more."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +134,15 @@ class MeshWork(Work):
             if waits_for:
                 return JobState(stage=waits_for)
             points = read_points(self._world, self._item())
-            self._folder = _new_folder()
+            self._folder = new_folder(preferences.own_folder("meshes"))
             self._points = in_background(points.save, self._folder / "points.safetensors")
         if self._job is None:
             if not self._points.done():
                 return JobState(stage="Reading the points")
             if self._cancelled:
                 return JobState(status="cancelled")
+            if errands.under_way():
+                return JobState(stage=errands.WAITING)
             worker = session.get_worker(self._worker_settings, preferences.worker_log())
             request = {"world": str(self._points.result()), "output": str(self._folder / "mesh.safetensors")}
             self._job = TraceJob(worker, request | self._settings.request(), protocol.mesh, CANCEL_SECONDS)
@@ -221,7 +217,8 @@ class GeneratorCheck(Work):
         if is_tracing():
             raise busy()
         self._worker = session.get_worker(worker_settings, preferences.worker_log())
-        self._worker.busy, self._worker.generators, self._sent = True, None, False
+        self._worker.claim()
+        self._worker.generators, self._sent = None, False
         self._options = options
         self.state = JobState(stage="Looking for mesh generators")
 
@@ -265,17 +262,3 @@ def _load(path: Path) -> tuple[TexturedMesh, dict[str, bytes]]:
         if values is not None:
             pictures[name] = png_bytes(values if values.ndim == 3 else np.repeat(values[..., None], 3, -1))
     return mesh, pictures
-
-
-def _new_folder() -> Path:
-    """For the files that go to and come from the worker, in the extension's own folder."""
-    parent = preferences.own_folder("meshes")
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        for left in parent.iterdir():  # by a Blender that has crashed; another one may be at work now
-            with contextlib.suppress(OSError):
-                if time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                    shutil.rmtree(left)
-        return Path(tempfile.mkdtemp(prefix="mesh-", dir=parent))
-    except OSError as error:
-        raise write_error(parent, error) from error

@@ -18,7 +18,7 @@ from ..backend.worldtracing.files import write_error
 from ..backend.worldtracing.worker.protocol import busy
 from ..backend.worldtracing.world import LayeredWorld
 from . import preferences, saved, state
-from .client import session
+from .client import errands, session
 from .client.job import TraceJob
 from .core.jobs import JobState
 from .core.settings import TraceSettings, WorkerSettings
@@ -130,6 +130,8 @@ class Trace(Work):
             handoff: Handoff = self._handoff.result()
             if self._cancelled:
                 return JobState(status="cancelled")
+            if errands.under_way():
+                return JobState(stage=errands.WAITING)
             worker = session.get_worker(self._worker_settings, preferences.worker_log())
             self._job = TraceJob(worker, self._request(handoff))
             self._upright = in_background(write_upright, handoff)

@@ -1,4 +1,4 @@
-"""One trace or mesh from the main thread's side: start, poll, cancel."""
+"""One trace, mesh or assist request from the side of who polls it: start, poll, cancel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.worldtracing.worker import protocol
-from ...backend.worldtracing.worker.protocol import busy
 from ..core import jobs
 from ..core.jobs import JobState
 from .worker import Worker
@@ -21,7 +20,7 @@ CANCEL_SECONDS = 3.0
 
 
 class TraceJob:
-    """A trace, or a mesh, on a worker that has no other work; starts the worker if need be.
+    """A request for a file, on a worker that has no other work; starts the worker if need be. For one thread.
 
     `request` holds the fields of the protocol's message but type and id; its paths must be absolute. A result that
     comes in spite of a cancel is removed, unless the file was there before.
@@ -36,7 +35,7 @@ class TraceJob:
     ) -> None:
         """
         Args:
-            message: makes the message of an id and the request, `protocol.trace` or `protocol.mesh`.
+            message: makes the message of an id and the request: `protocol.trace`, `mesh` or `assist`.
             cancel_seconds: how long after a cancel a worker that has not stopped is killed.
 
         Raises:
@@ -51,11 +50,13 @@ class TraceJob:
         self._cancel_seconds, self._kill_at = cancel_seconds, None
         self._output = Path(request["output"])
         self._output_existed = self._output.exists()
-        if worker.busy:
-            raise busy()
-        if not worker.started:
-            worker.start()
-        worker.busy = True
+        worker.claim()
+        try:
+            if not worker.started:
+                worker.start()
+        except BaseException:
+            worker.busy = False
+            raise
 
     def poll(self) -> JobState:
         """Take in what has happened; never waits."""

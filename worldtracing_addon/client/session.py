@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +19,9 @@ _worker: Worker | None = None
 _settings: WorkerSettings | None = None
 _engines: list[protocol.Message] = []
 _generators: list[protocol.Message] = []
+_assistants: list[protocol.Message] | None = None
 _used_at = 0.0  # when a trace was last seen to run
+_starting = threading.Lock()  # errands get the worker in threads of their own
 
 
 def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker:
@@ -29,18 +32,19 @@ def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker
             WT-ENV-OFFLINE for one on another computer.
     """
     global _worker, _settings, _used_at
-    _used_at = time.monotonic()
-    if _worker is not None and _worker.busy:
-        raise protocol.busy()
-    if _worker is not None and _worker.alive and _settings == settings:
-        return _worker
-    _set_offline(settings.in_process and settings.offline)
-    worker = _new_worker(settings, log_path)
-    worker.start()
-    shutdown(wait=False)
-    atexit.register(shutdown)
-    _worker, _settings = worker, settings
-    return worker
+    with _starting:
+        _used_at = time.monotonic()
+        if _worker is not None and _worker.busy:
+            raise protocol.busy()
+        if _worker is not None and _worker.alive and _settings == settings:
+            return _worker
+        _set_offline(settings.in_process and settings.offline)
+        worker = _new_worker(settings, log_path)
+        worker.start()
+        shutdown(wait=False)
+        atexit.register(shutdown)
+        _worker, _settings = worker, settings
+        return worker
 
 
 def _set_offline(offline: bool) -> None:
@@ -105,6 +109,23 @@ def worker_generators() -> list[protocol.Message]:
     return _generators
 
 
+def worker_assistants() -> list[protocol.Message] | None:
+    """The entries of the worker's last reply to `assistants`, which comes with its first work; it outlives the worker.
+    None until there was one."""
+    global _assistants
+    if _worker is not None and _worker.assistants is not None:
+        _assistants = _worker.assistants
+    return _assistants
+
+
+def set_assistants(entries: list[protocol.Message] | None) -> None:
+    """Count these as the worker's reply to `assistants`; None has it asked again."""
+    global _assistants
+    _assistants = entries
+    if _worker is not None:
+        _worker.assistants = entries
+
+
 def forget_health(generator: str) -> None:
     """Count a mesh generator, and those that share its settings, as not asked: what it was asked with has changed."""
     global _generators
@@ -119,6 +140,7 @@ def forget_health(generator: str) -> None:
 def shutdown(wait: bool = True) -> None:
     """End the worker, by force after two seconds; for unregister, quitting and a change of settings."""
     global _worker, _settings
+    worker_assistants()  # to know them after its end
     worker, _worker, _settings = _worker, None, None
     atexit.unregister(shutdown)
     if worker is not None:

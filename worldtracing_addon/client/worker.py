@@ -39,7 +39,9 @@ class Worker:
         self.hello: protocol.Message | None = None
         self.engines: list[protocol.Message] | None = None  # asked for at hello
         self.generators: list[protocol.Message] | None = None  # of the last reply, once somebody has asked
+        self.assistants: list[protocol.Message] | None = None  # of the last reply; asked for at hello
         self.busy = False
+        self._claim = threading.Lock()
         self.started = False
         self._failure: WorldTracingError | None = None  # why this client will have no more of it
         self._stopping = False
@@ -59,6 +61,17 @@ class Worker:
     def silent_seconds(self) -> float:
         """Time since the last sign of life."""
         return time.monotonic() - self._heard_at
+
+    def claim(self) -> None:
+        """Be the one job that owns it, until `busy` is unset; may be called in any thread.
+
+        Raises:
+            WorldTracingError: WT-WORKER-BUSY.
+        """
+        with self._claim:
+            if self.busy:
+                raise protocol.busy()
+            self.busy = True
 
     def start(self) -> None:
         """Start it; hello comes later, through `poll`."""
@@ -86,6 +99,8 @@ class Worker:
                 self.engines = message["engines"]
             elif message["type"] == "generators":
                 self.generators = message["generators"]
+            elif message["type"] == "assistants":
+                self.assistants = message["assistants"]
             elif message["type"] == "error" and self.hello is None:
                 self._fail(protocol.to_error(message))  # the launcher could not even start the worker
         if self.alive and self.hello is None and self.silent_seconds > START_SECONDS:
@@ -116,6 +131,8 @@ class Worker:
             self.hello = message
             if "engines" in message.get("capabilities", ()):
                 self.send(protocol.engines_request("engines"))
+            if "assist" in message.get("capabilities", ()):
+                self.send(protocol.assistants_request("assistants"))
         else:
             self._fail(_wrong_protocol(message.get("protocol")))
 
@@ -185,7 +202,7 @@ class ProcessWorker(Worker):
         threading.Thread(target=self._watch, args=(process, log), daemon=True).start()
 
     def send(self, message: protocol.Message) -> None:
-        if message["type"] in ("trace", "mesh"):
+        if "output" in message:
             self._outputs.append(message["output"])
         super().send(message)
 

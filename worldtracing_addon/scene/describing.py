@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 
-from ...backend.worldtracing.editing.detectors import DETECTORS, Detection, DetectorInfo, detector_states
+from ...backend.worldtracing.editing.detectors import Detection, Detector, DetectorInfo
 from ...backend.worldtracing.errors import WorldTracingError
+from .. import assistants
 from .segmentation import select
 from .world_data import WorldData
 from .worlds import WorldObjects
@@ -20,10 +21,9 @@ _found: dict[tuple, list[Detection]] = {}
 """By world, session ids of its layers' meshes (which a retrace changes), detector and words."""
 
 
-@cache
 def known_detectors() -> list[tuple[DetectorInfo, str]]:
-    """What each detector says of itself, and why it cannot be used; "" where it can. Looked up once per session."""
-    return detector_states()
+    """What each detector says of itself, and why it cannot be used; "" where it can, here or in the worker."""
+    return [(one.info, one.problem) for one in assistants.known("detector")]
 
 
 def detector_in_use() -> DetectorInfo | None:
@@ -32,10 +32,14 @@ def detector_in_use() -> DetectorInfo | None:
 
 
 def hint() -> str:
-    """How objects could be found by description, in one sentence; "" where they are."""
+    """How objects could be found by description, in a sentence or two; "" where they are.
+
+    Who was told so may change it, so the worker is asked anew the next time.
+    """
     if detector_in_use() is not None:
         return ""
     states = sorted(known_detectors(), key=lambda state: state[0].gated)  # first what anyone may have
+    assistants.forget()
     return next(
         (
             f"{info.label} ({info.licence}) could find it by such words, but {problem[:1].lower()}{problem[1:]}"
@@ -46,22 +50,28 @@ def hint() -> str:
 
 
 def search(objects: WorldObjects, data: WorldData, words: str) -> Callable[[], None] | None:
-    """Looks for what the words describe, in any thread; None where that is known already, or nothing can look."""
-    key = _key(objects, words)
-    return partial(_look, key, data.world.rgb) if key and key not in _found else None
+    """Looks for what the words describe, or first for who can, in any thread; None where nothing is to be done.
+
+    Call it again after each.
+    """
+    info = detector_in_use()
+    if info is None:
+        return assistants.inquiry("detector")
+    key = _key(objects, info.name, words)
+    return None if key in _found else partial(_look, key, data.world.rgb, assistants.detector(info.name))
 
 
 def described(objects: WorldObjects, data: WorldData, words: str) -> np.ndarray | None:
     """(H, W) bool, of what the words describe that fits best and was not lifted yet; None where there is nothing.
 
     Raises:
-        WorldTracingError: what stops the detector or the segmenter: WT-ENV-PACKAGE, WT-MODEL-MISSING.
+        WorldTracingError: what stops the detector or the segmenter: WT-ENV-PACKAGE, WT-MODEL-MISSING, WT-WORKER-...
     """
-    look = search(objects, data, words)
-    if look is not None:
+    while (look := search(objects, data, words)) is not None:
         look()
+    info = detector_in_use()
     taken = (data.owner > 0).any(0)
-    for detection in _found.get(_key(objects, words), ()):
+    for detection in _found.get(_key(objects, info.name, words), ()) if info else ():
         mask = _mask(objects, data, detection)
         if np.count_nonzero(mask & ~taken) > 0.5 * np.count_nonzero(mask):
             return mask
@@ -79,15 +89,13 @@ def _mask(objects: WorldObjects, data: WorldData, detection: Detection) -> np.nd
         return np.zeros(data.world.rgb.shape[:2], bool)
 
 
-def _key(objects: WorldObjects, words: str) -> tuple | None:
-    detector = detector_in_use()
+def _key(objects: WorldObjects, detector: str, words: str) -> tuple:
     meshes = tuple(part.data.session_uid for part in objects.point_layers)
-    return detector and (objects.id, meshes, detector.name, words.casefold())
+    return objects.id, meshes, detector, words.casefold()
 
 
-def _look(key: tuple, rgb: np.ndarray) -> None:
-    *_, name, words = key
-    found = DETECTORS.load(name)().find(rgb, words)
+def _look(key: tuple, rgb: np.ndarray, detector: Detector) -> None:
+    found = detector.find(rgb, key[-1])
     while len(_found) >= KEPT:
         _found.pop(next(iter(_found)), None)
     _found[key] = found

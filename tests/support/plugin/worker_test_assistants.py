@@ -33,7 +33,7 @@ class Blue:
             raise MemoryError
         if text == "a defect":
             raise ValueError("a defect")
-        mask = (rgb[..., 2] == 255) & ("unicorn" not in text)
+        mask = (rgb[..., 2] >= 195) & ("unicorn" not in text)
         if not mask.any():
             return []
         rows, columns = np.nonzero(mask)

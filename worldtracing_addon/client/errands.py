@@ -1,0 +1,129 @@
+"""Short questions to the worker that may be asked in any thread, which waits for the answer.
+
+One is under way at a time, further ones wait in line. A trace or mesh that has the worker is not waited for, as it may
+take minutes. A trace or mesh that finds an errand under way waits for its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...backend.worldtracing.errors import Cancelled, WorldTracingError
+from ...backend.worldtracing.progress import OnProgress, silent
+from ...backend.worldtracing.worker import protocol
+from ..core.jobs import WORKER_GONE
+from ..core.settings import WorkerSettings
+from . import session
+from .job import TraceJob
+
+POLL_SECONDS = 0.02
+
+WAITING = "Waiting for a selection or search"
+"""Stage of what waits for the end of an errand."""
+
+_line = threading.Lock()
+_errands: set[threading.Event] = set()
+"""Those under way and in line; an event that is set is to end."""
+
+
+def under_way() -> bool:
+    """Whether an errand has the worker, or is about to."""
+    return bool(_errands)
+
+
+def cancel() -> None:
+    """End all errands; the threads that wait for them get `Cancelled`."""
+    for errand in list(_errands):
+        errand.set()
+
+
+def run(
+    settings: WorkerSettings, log_path: Path | None, request: Mapping[str, Any], on_progress: OnProgress = silent
+) -> None:
+    """Have the worker write an assistant's answer, and wait for it; not longer than until `on_progress` raises.
+
+    Args:
+        request: the fields of the protocol's assist message but type and id; its paths must be absolute.
+
+    Raises:
+        WorldTracingError: WT-WORKER-BUSY, those of the worker and of the assistant.
+        Cancelled: see `cancel`.
+    """
+    with _turn() as cancelled:
+        worker = session.get_worker(settings, log_path)
+        job = TraceJob(worker, dict(request), protocol.assist)
+        try:
+            if worker.hello is not None:  # what was lacking then may be there now; a new worker is asked anyway
+                worker.send(protocol.assistants_request("assistants"))
+            while not (state := job.poll()).finished:
+                try:
+                    if cancelled.is_set():
+                        raise Cancelled
+                    on_progress(state.stage or "Starting the worker", state.k, state.n)
+                except Cancelled:
+                    job.cancel()
+                time.sleep(POLL_SECONDS)
+        finally:
+            job.abandon()  # of no effect on one that is finished
+    if state.error is not None:
+        raise state.error
+    if state.status == "cancelled":
+        raise Cancelled
+
+
+def ask(settings: WorkerSettings, log_path: Path | None) -> None:
+    """Have the worker tell which assistants it has, and wait for it: `session.worker_assistants` has them then.
+
+    Whatever stops it, it has been asked: it has none.
+
+    Raises:
+        Cancelled: see `cancel`.
+    """
+    with _turn() as cancelled:
+        try:
+            worker = session.get_worker(settings, log_path)
+            worker.claim()
+        except WorldTracingError:
+            session.set_assistants([])
+            return
+        try:
+            session.set_assistants(_told(worker, cancelled))
+        finally:
+            worker.busy = False
+
+
+def _told(worker: session.Worker, cancelled: threading.Event) -> list[protocol.Message]:
+    worker.assistants = None
+    if worker.hello is not None:
+        worker.send(protocol.assistants_request("assistants"))
+    while worker.assistants is None:
+        if cancelled.is_set():
+            raise Cancelled
+        if any(message["type"] == WORKER_GONE for message in worker.poll()):
+            return []
+        if worker.hello is not None and "assist" not in worker.hello["capabilities"]:
+            return []
+        time.sleep(POLL_SECONDS)
+    return worker.assistants
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[threading.Event]:
+    """Wait in line; what tells that the errand is to end."""
+    cancelled = threading.Event()
+    _errands.add(cancelled)
+    try:
+        while not _line.acquire(timeout=POLL_SECONDS):
+            if cancelled.is_set():
+                raise Cancelled
+        try:
+            yield cancelled
+        finally:
+            _line.release()
+    finally:
+        _errands.discard(cancelled)

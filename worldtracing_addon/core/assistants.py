@@ -1,0 +1,73 @@
+"""Segmenters and detectors: which there are, and whether Blender's Python or that of the worker can run them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from ...backend.worldtracing.editing.assistants import KINDS
+from ...backend.worldtracing.editing.base import SegmenterInfo
+from ...backend.worldtracing.editing.detectors import DetectorInfo
+
+INFOS = {"segmenter": SegmenterInfo, "detector": DetectorInfo}
+
+UNASKED = "Whether the backend has it is found out when it is first used."
+NO_BACKEND = "Set Up Backend in the preferences installs the packages that such models need."
+
+
+@dataclass(frozen=True)
+class KnownAssistant:
+    """A segmenter or detector.
+
+    Attributes:
+        info: what it says of itself.
+        place: "here", in this Python; "worker", in that of the worker; "unasked" where the worker may have it; or
+            "nowhere".
+        problem: why it cannot be used now, "" where it can.
+    """
+
+    info: SegmenterInfo | DetectorInfo
+    place: str
+    problem: str = ""
+
+
+@cache
+def local_states(kind: str) -> tuple[tuple[Any, str], ...]:
+    """The infos and problems of this Python's assistants. Looked up once per session."""
+    return tuple(KINDS[kind].states())
+
+
+def known_assistants(kind: str, told: Iterable[Mapping[str, Any]] | None, other_python: bool) -> list[KnownAssistant]:
+    """This Python's assistants of a kind, then those that the worker alone has.
+
+    Args:
+        told: the entries of the worker's reply to `assistants`, None until it was asked.
+        other_python: whether the worker has another Python than this one.
+    """
+    entries = {entry["name"]: entry for entry in (told or ()) if entry.get("kind") == kind} if other_python else {}
+    known = []
+    for info, problem in local_states(kind):
+        entry = entries.pop(info.name, None)
+        if not problem:
+            known.append(KnownAssistant(info, "here"))
+        elif not other_python:
+            known.append(KnownAssistant(info, "nowhere", f"{problem} {NO_BACKEND}"))
+        elif told is None:
+            known.append(KnownAssistant(info, "unasked", UNASKED))
+        else:
+            known.append(_of_worker(info, problem if entry is None else entry["problem"]))
+    return known + [_of_worker(_info(kind, entry), entry["problem"]) for entry in entries.values()]
+
+
+def _of_worker(info: SegmenterInfo | DetectorInfo, problem: str) -> KnownAssistant:
+    return KnownAssistant(info, "nowhere" if problem else "worker", problem)
+
+
+def _info(kind: str, entry: Mapping[str, Any]) -> SegmenterInfo | DetectorInfo:
+    """What an assistant that only the worker has says of itself; it may be of another version."""
+    values = {"label": entry["name"], "description": "", "licence": "unknown"} | dict(entry)
+    names = {field.name for field in fields(INFOS[kind])}
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return INFOS[kind](**{name: value for name, value in values.items() if name in names})
