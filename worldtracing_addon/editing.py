@@ -44,6 +44,10 @@ __all__ = [
     "lift_object",
     "lifted_objects",
     "merge_objects",
+    "prepare_lift",
+    "prepare_objects",
+    "prepare_split",
+    "prepare_supports",
     "put_all_back",
     "put_back",
     "remove_object",
@@ -84,6 +88,19 @@ def lift_object(
     return lifting.lift_object(world, prompts, mask, name)
 
 
+def prepare_lift(
+    world: WorldObjects, prompts: Sequence[Prompt] = (), *, mask: np.ndarray | None = None
+) -> Callable[[], object] | None:
+    """What `lift_object` would compute for these prompts, as a function for a thread; None where it is known.
+
+    Once it has run, lifting only makes objects. The function raises what stops the lift.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY.
+    """
+    return lifting.prepare_lift(world, prompts, mask)
+
+
 def merge_objects(world: WorldObjects, items: Sequence[bpy.types.Object]) -> bpy.types.Object:
     """Several lifted objects as the first of them; all points stay where they are.
 
@@ -105,6 +122,39 @@ def split_object(
         WorldTracingError: WT-SCENE-SELECT, WT-SCENE-PROMPT, and WT-SCENE-SPLIT where nothing tells the part apart.
     """
     return joining.split(world, item, prompts, name)
+
+
+def prepare_split(
+    world: WorldObjects, item: bpy.types.Object, prompts: Sequence[Prompt]
+) -> Callable[[], object] | None:
+    """What `split_object` would compute, as `prepare_lift` does for lifting.
+
+    Raises:
+        WorldTracingError: WT-SCENE-SELECT, WT-SCENE-EMPTY.
+    """
+    return joining.prepare_split(world, item, prompts)
+
+
+def prepare_objects(world: WorldObjects) -> Callable[[], object] | None:
+    """What tells the objects of a world and its supports apart, as a function for a thread; None where it is known.
+
+    Once it has run, `find_objects` answers at once, and lifting waits less.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY.
+    """
+    return segmentation.prepare(world)
+
+
+def prepare_supports(world: WorldObjects) -> Callable[[], object] | None:
+    """What finds the floor, walls and tables of a world, as a function for a thread; None where they are known.
+
+    Once it has run, `align_ground`, `put_back` and `insert_object` with `on_support` do not wait for it.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY.
+    """
+    return segmentation.prepare_supports(world)
 
 
 def segmenters() -> list[tuple[SegmenterInfo, str]]:
@@ -187,10 +237,10 @@ def run_command(world: WorldObjects, text: str) -> str:
     return commanding.run(world, text)
 
 
-def command_search(world: WorldObjects, text: str) -> Callable[[], None] | None:
-    """What `run_command` would look for in the photo with a detector, as a function for a thread; None for nothing.
+def command_search(world: WorldObjects, text: str) -> Callable[[], object] | None:
+    """What `run_command` would compute, or look for in the photo with a detector, as a function for a thread.
 
-    Once it has run, `run_command` does not wait for it; a line about two objects can need a second one then.
+    None where it would do neither. Once it has run there can be more: ask again until there is nothing.
 
     Raises:
         WorldTracingError: as `run_command`.

@@ -19,6 +19,7 @@ MODULES = (
     ".scene.copies",
     ".scene.migration",
     ".ops.running",
+    ".ops.waiting",
     ".ops.trace",
     ".ops.errors",
     ".ops.batch",

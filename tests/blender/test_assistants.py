@@ -77,6 +77,7 @@ def test_a_command_finds_by_description_what_the_backend_can(api, build_room, ed
 
 def test_a_search_asks_the_worker_in_a_thread_first_and_then_looks(api, build_room, session, preferences):
     world, _ = build_room()
+    api.prepare_objects(world)()
     steps = []
     while (work := api.command_search(world, "remove the unicorn")) is not None:
         steps.append(work.func.__name__)

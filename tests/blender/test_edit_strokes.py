@@ -36,6 +36,9 @@ def drawing(api, submodule, build_room):
         def boxed_part(self, _context, world):
             return world.layers[0]
 
+        def preparation(self, _context, _world):
+            return None
+
         def change(self, _context, _world):
             assert bpy.ops.wt.lift_object(x=self.x, y=self.y, more=self.more, box=self.box) == {"FINISHED"}
 

@@ -28,6 +28,9 @@ def marking(submodule, scene_modules):
         def answer(self, _context, _world, _found):
             return ""
 
+        def preparation(self, _context, _world):
+            return None
+
         def change(self, _context, _world):
             self.changes += 1
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 
 import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
-from ..handoff import in_background
 from ..scene.objects import edited_objects
 from ..scene.segmentation import known_segmenters
 from ..scene.stand_ins import is_selected, shown_of
-from ..scene.worlds import WorldObjects, active_world, worlds
+from ..scene.worlds import WorldObjects, worlds
+from .waiting import WaitsForWork
 from .world import WorldOperator, refuses_edit_mode, refuses_linked
 
 
@@ -44,13 +44,19 @@ def world_of_camera(context: bpy.types.Context) -> WorldObjects | None:
     return found.get(camera.get("wt_world")) if camera else None
 
 
-class WT_OT_put_back(WorldOperator, bpy.types.Operator):
+class WT_OT_put_back(WaitsForWork, WorldOperator, bpy.types.Operator):
     """Give the selected objects' points back to the layers, as they were before they were lifted"""
 
     bl_idname = "wt.put_back"
     bl_label = "Put Back"
 
     everything: bpy.props.BoolProperty(name="Everything", description="Also objects that were removed or deleted")
+
+    waiting_text = "Finding what stands behind. ESC: cancel"
+
+    def preparation(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        others_stay = len(api.lifted_objects(world)) > 1 and not self.everything  # what they hide is colored anew
+        return api.prepare_supports(world) if others_stay else None
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         if self.everything:
@@ -111,60 +117,58 @@ class WT_OT_insert_object(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class WT_OT_align_ground(WorldOperator, bpy.types.Operator):
+class WT_OT_align_ground(WaitsForWork, WorldOperator, bpy.types.Operator):
     """Turn the traced world so that its floor, or else a table, is level at height zero"""
 
     bl_idname = "wt.align_ground"
     bl_label = "Align Ground"
+    waiting_text = "Finding the floor. ESC: cancel"
+
+    def preparation(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        return api.prepare_supports(world)
 
     def change(self, _context: bpy.types.Context, world: WorldObjects) -> None:
         self.report({"INFO"}, f"The {api.align_ground(world)} is level now")
 
 
-class WT_OT_find_objects(WorldOperator, bpy.types.Operator):
+class WT_OT_find_objects(WaitsForWork, WorldOperator, bpy.types.Operator):
     """List the objects of the traced world that can be lifted"""
 
     bl_idname = "wt.find_objects"
     bl_label = "Find Objects"
     bl_options = set()  # changes nothing in the file
+    waiting_text = "Finding objects. ESC: cancel"
+
+    def preparation(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        return api.prepare_objects(world)
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         names = api.find_objects(world)
         context.window_manager.world_tracing_edit.answer = ", ".join(names) if names else "No object was found"
 
 
-class WT_OT_run_command(WorldOperator, bpy.types.Operator):
+class WT_OT_run_command(WaitsForWork, WorldOperator, bpy.types.Operator):
     """Do what the line says, e.g. move the chair left 0.5 m"""
 
     bl_idname = "wt.run_command"
     bl_label = "Run Command"
+    waiting_text = "Looking for it in the photo. ESC: cancel"
 
     text: bpy.props.StringProperty(name="Command", description="Empty: the line in the panel")
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         self.text = self.text or context.window_manager.world_tracing_edit.command
-        self._timer = None
-        return self._search(context)
+        return self.start(context)
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC":
-            self.cancel(context)
-            return {"CANCELLED"}
-        if event.type != "TIMER" or not self._looking.done():
-            return {"PASS_THROUGH"}
-        error = self._looking.exception()
-        if error is None:
-            return self._search(context)
-        self.cancel(context)
+    def preparation(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        return api.command_search(world, self.text)
+
+    def show(self, context: bpy.types.Context, text: str | None) -> None:
+        context.window_manager.world_tracing_edit.answer = text or ""
+
+    def failed(self, context: bpy.types.Context, error: WorldTracingError) -> None:
         context.window_manager.world_tracing_edit.answer = str(error)
         self.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Also called by Blender, when it ends the operator to load a file or to quit. The thread ends by itself."""
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            context.window_manager.world_tracing_edit.answer = ""
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         edit = context.window_manager.world_tracing_edit
@@ -173,22 +177,6 @@ class WT_OT_run_command(WorldOperator, bpy.types.Operator):
         except WorldTracingError as error:
             edit.answer = f"{error.message} {error.fix}"
             raise
-
-    def _search(self, context: bpy.types.Context) -> set[str]:
-        """Have what the line describes looked for in a thread, which takes seconds; if nothing is to be, do it."""
-        work = None
-        if (world := active_world(context)) is not None:
-            with suppress(WorldTracingError):  # doing it will say so
-                work = api.command_search(world, self.text)
-        if work is None:
-            self.cancel(context)
-            return self.execute(context)
-        self._looking = in_background(work)
-        if self._timer is None:
-            self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
-            context.window_manager.modal_handler_add(self)
-            context.window_manager.world_tracing_edit.answer = "Looking for it in the photo. ESC: cancel"
-        return {"RUNNING_MODAL"}
 
 
 _segmenter_items: list[tuple[str, str, str]] = []  # Blender does not keep the strings of dynamic enums alive

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+
 import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
@@ -12,6 +15,7 @@ from ..scene.worlds import WorldObjects
 from .edit import select_only, selected, world_of_camera
 from .marking import MarkOperator
 from .viewport import ViewportClicks
+from .waiting import WaitsForWork, begin
 from .world import WorldOperator, refuses_edit_mode, refuses_linked
 
 
@@ -34,6 +38,9 @@ class WT_OT_lift_object(MarkOperator, bpy.types.Operator):
         select_only(context, found.part)
         return f"{found.part.name} is an object of its own already"
 
+    def preparation(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        return api.prepare_lift(world, self.prompts())
+
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         select_only(context, api.lift_object(world, self.prompts()))
 
@@ -53,6 +60,15 @@ class WT_OT_split_object(MarkOperator, bpy.types.Operator):
         item = selected(context, world)[0]
         return "" if found.part == item else f"That is not a part of {item.name}, which is selected"
 
+    def about(self, context: bpy.types.Context) -> Hashable:
+        world = self.world(context)
+        with suppress(WorldTracingError):
+            return world and (world, selected(context, world)[0].session_uid)
+        return world
+
+    def preparation(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        return api.prepare_split(world, selected(context, world)[0], self.prompts())
+
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         select_only(context, api.split_object(world, selected(context, world)[0], self.prompts()))
 
@@ -67,7 +83,7 @@ class WT_OT_merge_objects(WorldOperator, bpy.types.Operator):
         select_only(context, api.merge_objects(world, selected(context, world)))
 
 
-class WT_OT_insert_on_support(bpy.types.Operator):
+class WT_OT_insert_on_support(WaitsForWork, bpy.types.Operator):
     """Click a floor or table of the world of the scene's camera: a copy of the active object stands there"""
 
     bl_idname = "wt.insert_on_support"
@@ -78,14 +94,31 @@ class WT_OT_insert_on_support(bpy.types.Operator):
         name="Place", description="The point of the scene to stand on", subtype="TRANSLATION"
     )
 
+    waiting_text = "Finding what it stands on. ESC: cancel"
+
+    def world(self, context: bpy.types.Context) -> WorldObjects | None:
+        return world_of_camera(context)
+
+    def about(self, context: bpy.types.Context) -> Hashable:
+        active = context.view_layer.objects.active
+        return world_of_camera(context), active and active.session_uid
+
+    def preparation(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        return api.prepare_supports(world)
+
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        if not ViewportClicks.possible(context) or world_of_camera(context) is None:
+        world = world_of_camera(context)
+        if not ViewportClicks.possible(context) or world is None:
             return self.execute(context)
+        with suppress(WorldTracingError):  # executing says so
+            begin(api.prepare_supports(world))
         self._clicks = ViewportClicks(context, "Click where the object is to stand. ESC: cancel")
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if self.waits:
+            return self.follow(context, event)
         world = world_of_camera(context)
         if event.type in {"ESC", "RIGHTMOUSE"} or world is None:
             self.cancel(context)
@@ -98,10 +131,11 @@ class WT_OT_insert_on_support(bpy.types.Operator):
             return {"RUNNING_MODAL"}
         self.cancel(context)
         self.place = found.place
-        return self.execute(context)
+        return self.wait(context)
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Also called by Blender, when it ends the operator to load a file or to quit."""
+        self.end_wait(context)
         self._clicks.end(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import dist
 
 import bpy
@@ -13,6 +14,7 @@ from ..scene.picking import Pick
 from ..scene.worlds import WorldObjects, active_world
 from ..ui.overlay import MarkOverlay, is_open
 from .viewport import ViewportClicks
+from .waiting import WaitsForWork, begin
 from .world import WorldOperator
 
 DRAG_PIXELS = 6
@@ -28,13 +30,14 @@ KEYS = (
 )
 
 
-class MarkOperator(WorldOperator):
+class MarkOperator(WaitsForWork, WorldOperator):
     """Waits for a click on the thing, or for a box around it; marks made before with Shift or Ctrl count too.
 
-    Marks alone are enough, with Enter.
+    Marks alone are enough, with Enter. While the user aims, the world is divided in a thread.
     """
 
     hint = ""
+    waiting_text = "Finding the object. ESC: cancel"
 
     x: bpy.props.FloatProperty(name="X", description="Column in the traced picture", min=0)
     y: bpy.props.FloatProperty(
@@ -83,11 +86,15 @@ class MarkOperator(WorldOperator):
         self._clicks, self._overlay = ViewportClicks(context, f"{self.hint}. {KEYS}"), MarkOverlay(context.area)
         self._region, self._path, self._mouse = None, [], None
         self.x, self.y, self.more, self.box = 0, 0, "", (0, 0, 0, 0)
+        with suppress(WorldTracingError):  # executing says so
+            begin(api.prepare_objects(world))
         context.window_manager.modal_handler_add(self)
         context.window.cursor_modal_set("EYEDROPPER")
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if self.waits:
+            return self.follow(context, event)
         world = active_world(context)
         if event.type in {"ESC", "RIGHTMOUSE"} or world is None or not is_open(self._clicks.area):
             self.cancel(context)
@@ -97,7 +104,7 @@ class MarkOperator(WorldOperator):
         if self.more and event.value == "PRESS":
             if event.type in {"RET", "NUMPAD_ENTER"}:
                 self.cancel(context)
-                return self.execute(context)
+                return self.wait(context)
             if event.type == "BACK_SPACE" or (event.type == "Z" and event.ctrl):
                 self.more = self.more.rpartition(",")[0]
                 self._overlay.drop_mark()
@@ -115,6 +122,7 @@ class MarkOperator(WorldOperator):
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Also called by Blender, when it ends the operator to load a file or to quit."""
+        self.end_wait(context)
         self._overlay.remove()
         self._clicks.end(context)
         context.window.cursor_modal_restore()
@@ -158,7 +166,7 @@ class MarkOperator(WorldOperator):
             self.report({"INFO"}, refusal)
             return {"FINISHED"}
         self.x, self.y = found.pixel
-        return self.execute(context)
+        return self.wait(context)
 
     def _boxed(self, context: bpy.types.Context, world: WorldObjects, start, end) -> set[str]:
         part = self.boxed_part(context, world)
@@ -166,7 +174,7 @@ class MarkOperator(WorldOperator):
         if box is None:
             return self._nothing()
         self.box = box.x0, box.y0, box.x1, box.y1
-        return self.execute(context)
+        return self.wait(context)
 
     def _nothing(self) -> set[str]:
         self.report({"WARNING"}, NOTHING)

@@ -15,7 +15,7 @@ from .attributes import read_attribute, write_attribute
 from .meshes import meshes_of
 from .objects import REMOVED, edited_objects
 from .points import COLOR
-from .segmentation import segmentation_of
+from .segmentation import prepare, segmentation_of
 from .stand_ins import follow, is_selected, set_removed, set_shown, shown_of
 from .transaction import Transaction
 from .world_data import WorldData, read_world
@@ -65,8 +65,7 @@ def run(objects: WorldObjects, text: str) -> str:
             _remember_colors(transaction, objects)
         _remember(transaction, objects, edited)
         items = []
-        for name in filter(None, (*command.names, command.other)):
-            item = edited.get(name) or (objects.scene.objects.get(name) if name == command.other else None)
+        for name, item in _items(objects, command, edited):
             if item is None and command.verb in LIFTING_VERBS:
                 item = lifting.lift_object(objects, mask=found[name], name=name)
             if item is not None:
@@ -80,25 +79,45 @@ def run(objects: WorldObjects, text: str) -> str:
 
 
 def search(objects: WorldObjects, text: str) -> Callable[[], None] | None:
-    """What has to be looked for before `run` can do a line at once: work for a thread; None where nothing has.
+    """What has to be computed or looked for before `run` can do a line at once: work for a thread; None where nothing.
 
-    A line about two objects can need a second search after the first.
+    Call it again after each: what is looked for can depend on what was found. Of several objects that a line lifts,
+    only the first is lifted without computing more.
 
     Raises:
         WorldTracingError: as `run`.
     """
+    work = prepare(objects)
+    if work is not None:
+        return work
     data = read_world(objects)
     edited = {item.name: item for item in edited_objects(objects)}
+    found = names_to_lift(objects, data, edited)
     works: list[Callable[[], None]] = []
 
     def describe(words: str) -> str:
         work = describing.search(objects, data, words)
         if work is not None:
             works.append(work)
+        elif not works and (mask := describing.described(objects, data, words)) is not None:
+            found[words] = mask
         return words
 
-    _parsed(objects, text, edited, names_to_lift(objects, data, edited), describe)
-    return works[0] if works else None
+    command = _parsed(objects, text, edited, found, describe)
+    if works:
+        return works[0]
+    in_place = [name for name, item in _items(objects, command, edited) if item is None and name in found]
+    lifts = in_place and command.verb in LIFTING_VERBS
+    return lifting.prepare_lift(objects, mask=found[in_place[0]]) if lifts else None
+
+
+def _items(
+    objects: WorldObjects, command: Command, edited: dict[str, bpy.types.Object]
+) -> list[tuple[str, bpy.types.Object | None]]:
+    """What a command names; None stands for what is in its place still."""
+    names = filter(None, (*command.names, command.other))
+    others = objects.scene.objects
+    return [(name, edited.get(name) or (others.get(name) if name == command.other else None)) for name in names]
 
 
 def _parsed(

@@ -10,7 +10,7 @@ import numpy as np
 from ...backend.worldtracing.editing.detectors import Detection, Detector, DetectorInfo
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import assistants
-from .segmentation import select
+from .segmentation import prepare_selection, select
 from .world_data import WorldData
 from .worlds import WorldObjects
 
@@ -50,15 +50,21 @@ def hint() -> str:
 
 
 def search(objects: WorldObjects, data: WorldData, words: str) -> Callable[[], None] | None:
-    """Looks for what the words describe, or first for who can, in any thread; None where nothing is to be done.
+    """Looks for what the words describe, or first for who can, or last in the boxes found, in any thread.
 
-    Call it again after each.
+    Call it again after each; None where nothing is to be done.
     """
     info = detector_in_use()
     if info is None:
         return assistants.inquiry("detector")
     key = _key(objects, info.name, words)
-    return None if key in _found else partial(_look, key, data.world.rgb, assistants.detector(info.name))
+    if key not in _found:
+        return partial(_look, key, data.world.rgb, assistants.detector(info.name))
+    for detection in _found[key]:
+        work = None if detection.mask is not None else prepare_selection(objects, [detection.box])
+        if work is not None or _is_in_place(_mask(objects, data, detection), data):
+            return work
+    return None
 
 
 def described(objects: WorldObjects, data: WorldData, words: str) -> np.ndarray | None:
@@ -70,12 +76,16 @@ def described(objects: WorldObjects, data: WorldData, words: str) -> np.ndarray 
     while (look := search(objects, data, words)) is not None:
         look()
     info = detector_in_use()
-    taken = (data.owner > 0).any(0)
     for detection in _found.get(_key(objects, info.name, words), ()) if info else ():
         mask = _mask(objects, data, detection)
-        if np.count_nonzero(mask & ~taken) > 0.5 * np.count_nonzero(mask):
+        if _is_in_place(mask, data):
             return mask
     return None
+
+
+def _is_in_place(mask: np.ndarray, data: WorldData) -> bool:
+    """Whether most of what is seen in a mask (H, W) was not lifted yet."""
+    return np.count_nonzero(mask & ~(data.owner > 0).any(0)) > 0.5 * np.count_nonzero(mask)
 
 
 def _mask(objects: WorldObjects, data: WorldData, detection: Detection) -> np.ndarray:

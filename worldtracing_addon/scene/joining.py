@@ -18,7 +18,7 @@ from .objects import FILLED, LIFTED, NUMBER, ORIGIN, UP, inverse_of, is_lifted, 
 from .parts import discard_object
 from .point_meshes import Attributes, chosen, joined_attributes, new_point_mesh
 from .points import LAYER, PIXEL, POSITION
-from .segmentation import chosen_segmenter, planes_of
+from .segmentation import planes_of, segmenter_of
 from .transaction import Transaction
 from .world_data import read_layers, read_world
 from .world_writing import write_owner
@@ -61,7 +61,7 @@ def split(objects: WorldObjects, item: bpy.types.Object, prompts: Sequence[Promp
     """
     _require_lifted(objects, item)
     data = read_world(objects)
-    part = cut(data, item[NUMBER], prompts, chosen_segmenter(objects.scene))
+    part = cut(data, item[NUMBER], prompts, segmenter_of(objects.scene))
     number = int(data.owner.max()) + 1
     values = joined_attributes([item.data])
     taken = _where(values, part.points)
@@ -93,7 +93,7 @@ def prepare_split(
         WorldTracingError: WT-SCENE-SELECT, WT-SCENE-EMPTY. The work raises the others of `split`.
     """
     _require_lifted(objects, item)
-    layers, wanted = read_layers(objects), (item[NUMBER], tuple(prompts), chosen_segmenter(objects.scene))
+    layers, wanted = read_layers(objects), (item[NUMBER], tuple(prompts), segmenter_of(objects.scene))
     data = layers.known_data()
     if data is not None and knows_cut(data, *wanted):
         return None

@@ -18,7 +18,7 @@ from ...backend.worldtracing.regions import dilate
 from ..core.frames import to_blender
 from ..core.kept import Kept
 from ..core.placing import bottom_center, standing_on
-from .segmentation import frozen, level_planes, planes_of, segmentation, selection, surfaces_of
+from .segmentation import SegmenterInUse, frozen, level_planes, planes_of, segmentation, selection, surfaces_of
 from .world_data import Window, WorldData, window_around, window_with_neighbors
 
 REACH = 0.25  # heights of the object that its lower end may be from what it stands on
@@ -38,7 +38,7 @@ class Wanted:
         mask: (H, W) bool, the pixels in which the object is seen.
     """
 
-    segmenter: str
+    segmenter: SegmenterInUse
     up: tuple[float, float, float]
     prompts: Sequence[Prompt] = ()
     mask: np.ndarray | None = None
@@ -111,7 +111,7 @@ def knows_lift_plan(data: WorldData, wanted: Wanted) -> bool:
     return wanted.key(data) in _plans
 
 
-def cut(data: WorldData, number: int, prompts: Sequence[Prompt], segmenter: str) -> Lifted:
+def cut(data: WorldData, number: int, prompts: Sequence[Prompt], segmenter: SegmenterInUse) -> Lifted:
     """The part of the lifted object `number` that prompts point at; the same is not computed twice.
 
     Raises:
@@ -124,7 +124,7 @@ def cut(data: WorldData, number: int, prompts: Sequence[Prompt], segmenter: str)
     return _cuts.get(_cut_key(data, number, prompts, segmenter), find)
 
 
-def knows_cut(data: WorldData, number: int, prompts: Sequence[Prompt], segmenter: str) -> bool:
+def knows_cut(data: WorldData, number: int, prompts: Sequence[Prompt], segmenter: SegmenterInUse) -> bool:
     """Whether `cut` would answer at once."""
     return _cut_key(data, number, prompts, segmenter) in _cuts
 
@@ -197,7 +197,7 @@ def _planned(data: WorldData, wanted: Wanted) -> LiftPlan:
     )
 
 
-def _name(data: WorldData, segmenter: str, mask: np.ndarray) -> str:
+def _name(data: WorldData, segmenter: SegmenterInUse, mask: np.ndarray) -> str:
     """The name that the segmentation has for most of the mask."""
     known = segmentation(data.world, segmenter)
     labels = np.bincount(known.labels[mask], minlength=1)
@@ -211,7 +211,7 @@ def _seen_taken(data: WorldData) -> np.ndarray:
     return np.take_along_axis(data.owner, np.maximum(front, 0)[None], 0)[0] > 0
 
 
-def _cut_key(data: WorldData, number: int, prompts: Sequence[Prompt], segmenter: str) -> tuple:
+def _cut_key(data: WorldData, number: int, prompts: Sequence[Prompt], segmenter: SegmenterInUse) -> tuple:
     return data.world, _digest(data.owner), number, segmenter, frozen(prompts)
 
 

@@ -40,7 +40,7 @@ from .objects import (
 from .parts import discard_object, new_item
 from .point_meshes import new_point_mesh
 from .points import COLOR, CONFIDENCE, LAYER, PIXEL, POSITION
-from .segmentation import chosen_segmenter
+from .segmentation import segmenter_of
 from .transaction import Transaction
 from .world_data import Window, WorldData, read_layers, read_world
 from .world_writing import write_colors, write_owner
@@ -169,7 +169,7 @@ def up_in_root(objects: WorldObjects) -> tuple[float, float, float]:
 
 
 def _wanted(objects: WorldObjects, prompts: Sequence[Prompt], mask: np.ndarray | None) -> Wanted:
-    return Wanted(chosen_segmenter(objects.scene), up_in_root(objects), prompts, mask)
+    return Wanted(segmenter_of(objects.scene), up_in_root(objects), prompts, mask)
 
 
 def _points_mesh(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import bpy
@@ -14,6 +14,7 @@ from ...backend.worldtracing.editing.base import (
     Plane,
     Prompt,
     Segmentation,
+    Segmenter,
     SegmenterInfo,
     Stroke,
     segmenter_states,
@@ -51,6 +52,30 @@ def chosen_segmenter(scene: bpy.types.Scene) -> str:
     return name if any(name == info.name for info, _ in known_segmenters()) else BUILT_IN
 
 
+@dataclass(frozen=True)
+class SegmenterInUse:
+    """A segmenter, for any thread; as a key it is the same as every other of its name."""
+
+    name: str
+    plugin: Segmenter = field(compare=False)
+
+
+def segmenter_of(scene: bpy.types.Scene) -> SegmenterInUse:
+    """What a scene's objects are told apart with.
+
+    Raises:
+        WorldTracingError: WT-MODEL-BROKEN.
+    """
+    name = chosen_segmenter(scene)
+    return SegmenterInUse(name, SEGMENTERS.load(name)())
+
+
+@cache
+def built_in() -> SegmenterInUse:
+    """What finds the supports."""
+    return SegmenterInUse(BUILT_IN, SEGMENTERS.load(BUILT_IN)())
+
+
 def choose_segmenter(scene: bpy.types.Scene, name: str) -> None:
     """Use another segmenter in a scene from now on.
 
@@ -62,32 +87,44 @@ def choose_segmenter(scene: bpy.types.Scene, name: str) -> None:
     scene[CHOSEN] = name
 
 
-def segmentation(world: LayeredWorld, segmenter: str = BUILT_IN) -> Segmentation:
-    """The objects of a whole world as it was traced, lifted or not; in any thread."""
-    return _segmentations.get((world, segmenter), lambda: SEGMENTERS.load(segmenter)().segment(world, silent))
+def segmentation(world: LayeredWorld, segmenter: SegmenterInUse | None = None) -> Segmentation:
+    """The objects of a whole world as it was traced, lifted or not; in any thread.
+
+    Args:
+        segmenter: the built-in one without it.
+    """
+    segmenter = segmenter or built_in()
+    return _segmentations.get((world, segmenter), lambda: segmenter.plugin.segment(world, silent))
 
 
-def selection(world: LayeredWorld, segmenter: str, prompts: Sequence[Prompt]) -> np.ndarray:
+def selection(world: LayeredWorld, segmenter: SegmenterInUse, prompts: Sequence[Prompt]) -> np.ndarray:
     """(H, W) bool, the one object that the prompts point at; in any thread.
 
     Raises:
         WorldTracingError: WT-SCENE-PROMPT, and where the segmenter lacks something, WT-ENV-PACKAGE and
             WT-MODEL-MISSING.
     """
+    found = _found(world, segmenter, frozen(prompts))
+    if isinstance(found, WorldTracingError):
+        raise found
+    return found
+
+
+def _found(
+    world: LayeredWorld, segmenter: SegmenterInUse, prompts: tuple[Prompt, ...]
+) -> np.ndarray | WorldTracingError:
+    """What prompts point at, or WT-SCENE-PROMPT: they will point at nothing again."""
 
     def find() -> np.ndarray | WorldTracingError:
         known = segmentation(world, segmenter)
         try:
-            return SEGMENTERS.load(segmenter)().select(world, prompts, known)
+            return segmenter.plugin.select(world, prompts, known)
         except WorldTracingError as error:
             if error.code != "WT-SCENE-PROMPT":
                 raise
-            return error  # the same prompts will point at nothing again
+            return error
 
-    found = _selections.get((world, segmenter, frozen(prompts)), find)
-    if isinstance(found, WorldTracingError):
-        raise found
-    return found
+    return _selections.get((world, segmenter, prompts), find)
 
 
 def frozen(prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
@@ -97,35 +134,48 @@ def frozen(prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
     )
 
 
-def prepare(
-    objects: WorldObjects, segmenter: str = BUILT_IN, prompts: Sequence[Prompt] = ()
-) -> Callable[[], None] | None:
-    """What has to be computed before the segmentation and the selection by prompts are there at once.
+def prepare(objects: WorldObjects) -> Callable[[], None] | None:
+    """What has to be computed before the objects and supports of a world are known.
 
     Returns:
         Work for a thread, which touches no Blender data; None where all is known.
 
     Raises:
-        WorldTracingError: WT-SCENE-EMPTY. The work raises those of `selection`.
+        WorldTracingError: WT-SCENE-EMPTY. The work raises what the scene's segmenter does.
     """
+    return _preparation(objects, built_in(), segmenter_of(objects.scene))
+
+
+def prepare_supports(objects: WorldObjects) -> Callable[[], None] | None:
+    """`prepare` for what needs `planes_of` and `surfaces_of` alone."""
+    return _preparation(objects, built_in())
+
+
+def prepare_selection(objects: WorldObjects, prompts: Sequence[Prompt]) -> Callable[[], None] | None:
+    """`prepare` for `select`, whose WT-SCENE-PROMPT the work leaves to it."""
+    layers, asked = read_layers(objects), (segmenter_of(objects.scene), frozen(prompts))
+    data = layers.known_data()
+    if data is not None and (data.world, *asked) in _selections:
+        return None
+    return lambda: _found(layers.data().world, *asked)
+
+
+def _preparation(objects: WorldObjects, *segmenters: SegmenterInUse) -> Callable[[], None] | None:
     layers = read_layers(objects)
     data = layers.known_data()
-    divided = data is not None and (data.world, segmenter) in _segmentations
-    if divided and (not prompts or (data.world, segmenter, frozen(prompts)) in _selections):
+    if data is not None and all((data.world, segmenter) in _segmentations for segmenter in segmenters):
         return None
 
     def work() -> None:
-        world = layers.data().world
-        segmentation(world, segmenter)
-        if prompts:
-            selection(world, segmenter, prompts)
+        for segmenter in segmenters:
+            segmentation(layers.data().world, segmenter)
 
     return work
 
 
 def segmentation_of(objects: WorldObjects, data: WorldData) -> Segmentation:
     """The objects of the whole world as it was traced, lifted or not."""
-    return segmentation(data.world, chosen_segmenter(objects.scene))
+    return segmentation(data.world, segmenter_of(objects.scene))
 
 
 def planes_of(data: WorldData) -> tuple[Plane, ...]:
@@ -140,7 +190,7 @@ def surfaces_of(data: WorldData) -> Surfaces:
 
 def select(objects: WorldObjects, data: WorldData, prompts: Sequence[Prompt]) -> np.ndarray:
     """`selection` with what the scene selects by."""
-    return selection(data.world, chosen_segmenter(objects.scene), prompts)
+    return selection(data.world, segmenter_of(objects.scene), prompts)
 
 
 def level_planes(planes: Sequence[Plane]) -> list[tuple[np.ndarray, float]]:
