@@ -15,11 +15,14 @@ from .detectors import DETECTORS, detector_states
 from .fill import fill
 from .labels import merge, rename, split
 from .lift import lift
+from .painters import PAINTERS, painter_states
 from .planes import find_planes, ground_alignment
 from .refine import refine
+from .repaint import repaint_back, repaint_hidden
 
 __all__ = [
     "DETECTORS",
+    "PAINTERS",
     "SEGMENTERS",
     "Box",
     "Click",
@@ -32,10 +35,13 @@ __all__ = [
     "ground_alignment",
     "lift",
     "merge",
+    "painter_states",
     "part",
     "pixels_of",
     "refine",
     "rename",
+    "repaint_back",
+    "repaint_hidden",
     "segment",
     "segmenter_states",
     "select",

@@ -81,9 +81,9 @@ def without_outline(
     picture, mixed = rgb.copy(), np.zeros_like(inside)
     for index in np.unique(support[outline]):
         pure = inside & ~outline & (support == index)
-        weight = _box_sum(pure.astype(np.float32)[..., None], window)
+        weight = box_sum(pure.astype(np.float32)[..., None], window)
         here = outline & (support == index) & (weight[..., 0] > 0)  # thin parts keep their own colors
-        sums = _box_sum(np.where(pure[..., None], rgb, np.uint8(0)).astype(np.float32), window)
+        sums = box_sum(np.where(pure[..., None], rgb, np.uint8(0)).astype(np.float32), window)
         picture[here] = to_bytes(sums[here] / weight[here])
         mixed |= here
     return picture, mixed
@@ -98,7 +98,7 @@ def inner_part(surface: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return inner if inner.any() else surface
 
 
-def _box_sum(image: np.ndarray, size: int) -> np.ndarray:
+def box_sum(image: np.ndarray, size: int) -> np.ndarray:
     """Sums over size x size pixels around each, of (H, W, C) float32."""
     for axis in (0, 1):
         ends = [(0, 0)] * 3

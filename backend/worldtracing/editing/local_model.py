@@ -1,10 +1,12 @@
-"""Models that users have installed beside this package: through transformers, with weights from the local cache alone.
+"""Models that users have installed beside this package: through transformers or diffusers, with weights from the local
+cache alone.
 
 Nothing is downloaded here.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,19 +23,27 @@ IMAGENET = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 
 
 
 class LocalModel:
-    """What segmenters and detectors of this kind share: a name, and loading when they are first used.
+    """What segmenters, detectors and painters of this kind share: a name, and loading when they are first used.
 
     Attributes:
         label: what people call it.
         model: its usual name in the Hugging Face cache.
-        version: of transformers, the oldest that has it.
+        version: of the library, the oldest that has it.
         gated: whether its weights are given only to those who accept the license there.
+        library: the package that loads it.
+        needs: importable modules beyond numpy.
+        marker: a file of it that the cache has once it was downloaded.
+        download: what follows `hf download` and its name, for those who do not need all of its files.
     """
 
     label: str
     model: str
     version: str
     gated = False
+    library = "transformers"
+    needs = NEEDS
+    marker = "model.safetensors"
+    download = ""
 
     def __init__(self, model: str = "") -> None:
         """
@@ -45,19 +55,19 @@ class LocalModel:
 
     def problem(self) -> str:
         """What it lacks on this machine and how to get it, in one sentence; "" where it can be used. Loads nothing."""
-        lacking = [module for module in NEEDS if find_spec(module) is None]
+        lacking = [module for module in self.needs if find_spec(module) is None]
         if lacking:
             return f"This Python lacks the packages that {self.label} needs: {', '.join(lacking)}."
-        from huggingface_hub import try_to_load_from_cache  # transformers brings it
+        from huggingface_hub import try_to_load_from_cache  # the library brings it
 
         name = self._name
-        if Path(name).is_dir() or isinstance(try_to_load_from_cache(name, "model.safetensors"), str):
+        if Path(name).is_dir() or isinstance(try_to_load_from_cache(name, self.marker), str):
             return ""
         first = f"; accept its license on huggingface.co/{name} first" if self.gated else ""
         return f"The weights of {name} are not in the Hugging Face cache{first}."
 
     def load(self, *kinds: str) -> tuple[Any, ...]:
-        """Its parts, ready to use, by their classes in transformers, e.g. "Sam2Model".
+        """Its parts, ready to use, by their classes in the library, e.g. "Sam2Model".
 
         Raises:
             WorldTracingError: WT-ENV-PACKAGE, WT-MODEL-MISSING.
@@ -68,27 +78,28 @@ class LocalModel:
 
     def _load(self, kind: str) -> Any:
         try:
-            import transformers
-
-            maker = getattr(transformers, kind)
+            maker = getattr(import_module(self.library), kind)
         except (ImportError, AttributeError) as error:
             raise WorldTracingError(
                 "WT-ENV-PACKAGE",
-                f"{self.label} needs the Python package transformers, {self.version} or newer ({error}).",
-                f"Run: pip install 'transformers>={self.version}'",
+                f"{self.label} needs the Python package {self.library}, {self.version} or newer ({error}).",
+                f"Run: pip install '{self.library}>={self.version}'",
             ) from error
-        options = {} if "Tokenizer" in kind else {"use_safetensors": True}
         name = self._name
         try:
-            loaded = maker.from_pretrained(name, local_files_only=True, **options)
+            loaded = maker.from_pretrained(name, local_files_only=True, **self.options(kind))
         except (OSError, ValueError) as error:
             first = f"Accept the license on huggingface.co/{name}, log in with: hf auth login. " if self.gated else ""
             raise WorldTracingError(
                 "WT-MODEL-MISSING",
                 f"The weights of {name} are not on this machine.",
-                f"{first}Run: hf download {name}",
+                f"{first}Run: hf download {name}{self.download}",
             ) from error
         return loaded.eval() if hasattr(loaded, "eval") else loaded
+
+    def options(self, kind: str) -> dict[str, Any]:
+        """What `from_pretrained` of a class is told beside the name; weights are never read from pickle."""
+        return {} if "Tokenizer" in kind else {"use_safetensors": True}
 
 
 def pixels(rgb: np.ndarray, width: int, height: int, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
