@@ -1,0 +1,329 @@
+"""Slow segmenters beside Blender: operators wait for one, are left, fail, or lose what they are about meanwhile."""
+
+import threading
+from types import SimpleNamespace
+
+import bpy
+import editing_world as room
+import pytest
+from editing_scene import box, click, layer_state, lift
+from scene_help import census
+
+LIMIT = 60  # seconds
+
+
+@pytest.fixture
+def slow(submodule, monkeypatch):
+    """An installed segmenter that says when it is asked, and answers when told to."""
+    registry, segmentation = (
+        submodule("backend.worldtracing.registry"),
+        submodule("worldtracing_addon.scene.segmentation"),
+    )
+    graph = submodule("backend.worldtracing.editing.graph_segmenter").GraphSegmenter
+    base = submodule("backend.worldtracing.editing.base")
+    state = SimpleNamespace(asked=[], threads=[], begun=threading.Event(), go=threading.Event(), error=None)
+
+    class Slow(graph):
+        info = base.SegmenterInfo("slow", "Slow", "")
+
+        def segment(self, world, on_progress):
+            return self._slowly("segment", super().segment, world, on_progress)
+
+        def select(self, world, prompts, segmentation=None):
+            return self._slowly("select", super().select, world, prompts, segmentation)
+
+        def _slowly(self, what, find, *arguments):
+            state.asked.append(what)
+            state.threads.append(threading.current_thread())
+            state.begun.set()
+            assert state.go.wait(LIMIT)
+            if state.error is not None:
+                raise state.error
+            return find(*arguments)
+
+    point = SimpleNamespace(name="slow", load=lambda: Slow)
+
+    def points(group, name=None):
+        return [point] if group == "worldtracing.segmenters" and name in (None, "slow") else []
+
+    monkeypatch.setattr(registry, "_entry_points", points)
+    segmentation.known_segmenters.cache_clear()
+    yield state
+    state.go.set()  # no thread may be left waiting
+    segmentation.known_segmenters.cache_clear()
+
+
+@pytest.fixture
+def window(submodule, api, slow, build_room):
+    """start(name, **properties) runs an operator of the panel in a window that only counts; `send` plays its events."""
+    world, owners = build_room()
+    api.use_segmenter(bpy.context.scene, "slow")
+    waiting = submodule("worldtracing_addon.ops.waiting")
+    state = SimpleNamespace(world=world, owners=owners, timers=[], status=None, said=[], handlers=[], operator=None)
+    manager = SimpleNamespace(
+        event_timer_add=lambda *_, **__: state.timers.append(object()) or state.timers[-1],
+        event_timer_remove=lambda timer: state.timers.remove(timer),
+        modal_handler_add=state.handlers.append,
+        world_tracing_edit=bpy.context.window_manager.world_tracing_edit,
+    )
+
+    class Context:
+        """Blender's own, but for the window."""
+
+        window_manager, window = manager, SimpleNamespace(cursor_modal_restore=lambda: None)
+        workspace = SimpleNamespace(status_text_set=lambda text: setattr(state, "status", text))
+
+        def __getattr__(self, name):
+            return getattr(bpy.context, name)
+
+    def start(module, name, **properties):
+        registered = vars(submodule(f"worldtracing_addon.ops.{module}"))[name]
+        own = {key: value for key, value in vars(registered).items() if not key.startswith(("__", "bl_rna"))}
+        bases = tuple(base for base in registered.__bases__ if base is not bpy.types.Operator)
+        report = {"report": lambda _self, kind, text: state.said.append((*kind, text))}
+        state.operator = type("Operator", bases, {**own, **report, **properties})()
+        return state.operator.start(state.context)
+
+    def send(kind, **event):
+        return state.operator.modal(state.context, SimpleNamespace(type=kind, value="PRESS", **event))
+
+    def finish():
+        """Let the segmenter answer, and play the timer until the operator ends."""
+        slow.go.set()
+        result = {"PASS_THROUGH"}
+        while result <= {"PASS_THROUGH", "RUNNING_MODAL"}:
+            state.operator._work.exception(LIMIT)
+            result = send("TIMER")
+        assert not state.timers and not state.status and not waiting._timers
+        return result
+
+    state.context, state.start, state.send, state.finish = Context(), start, send, finish
+    return state
+
+
+def start_lift(api, window, thing=room.BALL):
+    place = click(api, window.owners, thing)
+    properties = {"x": place.x, "y": place.y, "more": "", "box": (0.0, 0.0, 0.0, 0.0)}
+    aim = SimpleNamespace(remove=lambda: None, end=lambda _context: None)  # of the click, which was before
+    properties |= {"_overlay": aim, "_clicks": aim}
+    return window.start("lift", "WT_OT_lift_object", **properties)
+
+
+def file_state(edit_modules, world):
+    return census(), layer_state(edit_modules, world), sorted(part.name for part in bpy.data.objects)
+
+
+def test_a_lift_leaves_the_main_thread_free(api, edit_modules, window, slow):
+    before = file_state(edit_modules, window.world)
+    assert start_lift(api, window) == {"RUNNING_MODAL"} and window.handlers == [window.operator]
+    assert slow.begun.wait(LIMIT)
+    assert "ESC" in window.status and len(window.timers) == 1
+    for kind in ("TIMER", "MOUSEMOVE", "MIDDLEMOUSE", "TIMER"):
+        assert window.send(kind) == {"PASS_THROUGH"}
+    assert file_state(edit_modules, window.world) == before
+    assert window.finish() == {"FINISHED"}
+    (ball,) = api.lifted_objects(window.world)
+    assert bpy.context.selected_objects == [ball] and not window.said
+    assert slow.asked == ["segment", "select"] and threading.main_thread() not in slow.threads
+    assert window.handlers == [window.operator], "one handler, so one undo step"
+
+
+def test_what_is_begun_while_the_artist_aims_is_not_computed_twice(api, submodule, window, slow):
+    submodule("worldtracing_addon.ops.waiting").begin(api.prepare_objects(window.world))
+    assert slow.begun.wait(LIMIT)
+    start_lift(api, window)
+    assert window.finish() == {"FINISHED"} and slow.asked == ["segment", "select"]
+
+
+def test_redo_is_answered_from_what_is_kept(api, edit_modules, window, slow):
+    before = layer_state(edit_modules, window.world)
+    bpy.ops.ed.undo_push(message="before")
+    start_lift(api, window)
+    assert window.finish() == {"FINISHED"}
+    lifted = layer_state(edit_modules, window.world)
+    bpy.ops.ed.undo_push(message="lifted")
+    bpy.ops.ed.undo()
+    assert layer_state(edit_modules, window.world) == before
+    place = click(api, window.owners, room.BALL)
+    slow.asked.clear()
+    assert api.prepare_lift(window.world, [place]) is None
+    assert bpy.ops.wt.lift_object(x=place.x, y=place.y) == {"FINISHED"}
+    assert layer_state(edit_modules, window.world) == lifted and not slow.asked
+
+
+def test_escape_leaves_nothing_but_what_was_computed(api, edit_modules, window, slow):
+    before = file_state(edit_modules, window.world)
+    start_lift(api, window)
+    assert slow.begun.wait(LIMIT)
+    assert window.send("ESC") == {"CANCELLED"}
+    assert not window.timers and window.status is None
+    slow.go.set()
+    window.operator._work.exception(LIMIT)
+    assert file_state(edit_modules, window.world) == before and not window.said
+    slow.asked.clear()
+    assert start_lift(api, window) == {"FINISHED"} and not slow.asked, "nothing was left to wait for"
+
+
+def test_points_that_were_moved_are_not_what_was_computed(api, submodule, edit_modules, window, slow):
+    slow.go.set()
+    place = [click(api, window.owners, room.CUP)]
+    api.prepare_lift(window.world, place)()
+    assert api.prepare_lift(window.world, place) is None
+    window.world.root.rotation_euler.x = 0.3  # another up, for what stands on nothing
+    bpy.context.view_layer.update()
+    assert api.prepare_lift(window.world, place) is not None
+    window.world.root.rotation_euler.x = 0.0
+    bpy.context.view_layer.update()
+    mesh = window.world.layers[0].data
+    moved = edit_modules.read(mesh, edit_modules.points.POSITION) * 1.5
+    submodule("worldtracing_addon.scene.attributes").write_attribute(mesh, "position", "FLOAT_VECTOR", moved)
+    for prepare in (api.prepare_objects, api.prepare_supports, lambda world: api.prepare_lift(world, place)):
+        assert prepare(window.world) is not None
+    api.prepare_lift(window.world, place)()
+    assert slow.asked == ["segment", "select"] * 2
+
+
+def test_what_stops_the_work_is_said_once_and_tried_again(api, window, slow, capsys):
+    for error, said in (
+        (api.WorldTracingError("WT-MODEL-MISSING", "No weights.", "Get them."), "No weights"),
+        (ValueError("no"), "WT-SCENE-FAILED"),
+    ):
+        slow.error, window.said[:] = error, []
+        assert start_lift(api, window) == {"RUNNING_MODAL"}
+        assert window.finish() == {"CANCELLED"}
+        ((level, text),) = window.said
+        assert level == "ERROR" and said in text
+    assert "ValueError: no" in capsys.readouterr().err
+    slow.error = None
+    start_lift(api, window)
+    assert window.finish() == {"FINISHED"}
+
+
+def test_a_click_on_nothing_is_said_without_asking_again(api, window, slow):
+    slow.go.set()
+    place = [api.Click(-50, -50)]
+    for _ in range(2):
+        with pytest.raises(api.WorldTracingError, match="WT-SCENE-PROMPT"):
+            api.lift_object(window.world, place)
+    assert slow.asked.count("select") == 1
+
+
+def switch_world(build_room):
+    bpy.context.view_layer.objects.active = build_room("other")[0].root
+
+
+def switch_scene(_build_room):
+    bpy.context.window.scene = bpy.data.scenes.new("other")
+
+
+@pytest.mark.parametrize("change", [switch_world, switch_scene, None])
+def test_what_the_work_is_for_can_go_meanwhile(api, build_room, window, slow, change):
+    start_lift(api, window)
+    assert slow.begun.wait(LIMIT)
+    change(build_room) if change else api.remove_world(window.world)
+    objects = len(bpy.data.objects)
+    assert window.finish() == {"CANCELLED"}
+    assert len(bpy.data.objects) == objects and "changed meanwhile" in window.said[0][1]
+
+
+def test_the_trace_can_be_undone_meanwhile(api, build_room, window, slow):
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.ed.undo_push(message="empty")
+    window.world, _ = build_room()
+    api.use_segmenter(bpy.context.scene, "slow")
+    bpy.ops.ed.undo_push(message="room")
+    start_lift(api, window)
+    assert slow.begun.wait(LIMIT)
+    bpy.ops.ed.undo()
+    assert not api.worlds(bpy.context.scene)
+    assert window.finish() == {"CANCELLED"} and "changed meanwhile" in window.said[0][1]
+    bpy.ops.ed.redo()
+    assert start_lift(api, window) == {"FINISHED"} and api.lifted_objects(window.world)
+
+
+def test_another_file_can_be_opened_meanwhile(api, window, slow):
+    start_lift(api, window)
+    assert slow.begun.wait(LIMIT)
+    window.operator.cancel(window.context)  # Blender does so before
+    bpy.ops.wm.read_homefile(use_empty=True)
+    slow.go.set()
+    window.operator._work.exception(LIMIT)
+    assert not window.timers and not window.said and not bpy.data.objects
+
+
+def test_edit_mode_that_was_entered_meanwhile_is_refused(api, window, slow):
+    start_lift(api, window)
+    assert slow.begun.wait(LIMIT)
+    part = window.world.layers[0]
+    bpy.context.view_layer.objects.active = part
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert window.finish() == {"CANCELLED"}
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert "Edit Mode" in window.said[0][1] and not api.lifted_objects(window.world)
+
+
+def test_switching_the_add_on_off_ends_the_wait(api, submodule, window, slow, monkeypatch):
+    waiting = submodule("worldtracing_addon.ops.waiting")
+    start_lift(api, window)
+    assert slow.begun.wait(LIMIT) and len(waiting._timers) == 1
+    monkeypatch.setattr(waiting, "bpy", SimpleNamespace(context=window.context))
+    waiting.unregister()
+    assert not window.timers and not waiting._timers and window.status is None
+
+
+OTHERS = {
+    "find": ("edit", "WT_OT_find_objects", {}),
+    "align": ("edit", "WT_OT_align_ground", {}),
+    "command": ("edit", "WT_OT_run_command", {"text": "remove Object 1"}),
+    "insert": ("lift", "WT_OT_insert_on_support", {"place": (0.0, 3.0, -1.0)}),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_operators_wait_beside_blender_too(api, submodule, window, slow, monkeypatch, name):
+    """Those that use the supports alone wait for the built-in segmenter, which is the slow one here as well."""
+    segmentation = submodule("worldtracing_addon.scene.segmentation")
+    slow_one = segmentation.segmenter_of(bpy.context.scene)
+    monkeypatch.setattr(segmentation, "built_in", lambda: slow_one)
+    bpy.context.scene.camera = window.world.camera
+    bpy.context.view_layer.objects.active = box((1, 1, 1))
+    module, operator, properties = OTHERS[name]
+    assert window.start(module, operator, **properties) == {"RUNNING_MODAL"}
+    assert slow.begun.wait(LIMIT) and window.send("TIMER") == {"PASS_THROUGH"}
+    assert window.finish() == {"FINISHED"}
+    assert slow.asked == ["segment"] and threading.main_thread() not in slow.threads
+    assert not [text for level, text in window.said if level != "INFO"]
+
+
+def test_a_split_is_computed_beside_blender(api, window, slow):
+    slow.go.set()
+    item = lift(api, window.world, window.owners, room.BALL, "ball")
+    bpy.context.view_layer.objects.active = item
+    item.select_set(True)
+    mark = {"x": 0.0, "y": 0.0, "more": "", "box": (60.0, 0.0, 75.0, 96.0)}
+    assert window.start("lift", "WT_OT_split_object", **mark) == {"RUNNING_MODAL"}
+    assert window.finish() == {"FINISHED"}
+    assert len(api.lifted_objects(window.world)) == 2
+
+
+def test_a_split_whose_object_is_not_selected_any_more_is_left(api, window, slow):
+    slow.go.set()
+    ball, cup = (lift(api, window.world, window.owners, thing, str(thing)) for thing in (room.BALL, room.CUP))
+    ball.select_set(True)
+    mark = {"x": 0.0, "y": 0.0, "more": "", "box": (60.0, 0.0, 75.0, 96.0)}
+    assert window.start("lift", "WT_OT_split_object", **mark) == {"RUNNING_MODAL"}
+    ball.select_set(False)
+    cup.select_set(True)
+    assert window.finish() == {"CANCELLED"} and "changed meanwhile" in window.said[0][1]
+    assert len(api.lifted_objects(window.world)) == 2
+
+
+def test_putting_back_waits_for_the_supports_where_other_objects_stay(api, submodule, window, slow):
+    slow.go.set()
+    lift(api, window.world, window.owners, room.CUP, "cup")
+    ball = lift(api, window.world, window.owners, room.BALL, "ball")
+    ball.select_set(True)
+    submodule("worldtracing_addon.scene.segmentation")._segmentations._results.clear()  # as after opening the file
+    assert window.start("edit", "WT_OT_put_back", everything=False) == {"RUNNING_MODAL"}
+    assert window.finish() == {"FINISHED"}
+    assert [item.name for item in api.lifted_objects(window.world)] == ["cup"]
