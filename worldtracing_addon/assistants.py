@@ -1,4 +1,4 @@
-"""Segmenters and detectors, wherever they can run: in Blender's own Python, or in the backend's, through the worker.
+"""Segmenters, detectors and painters, wherever they can run: in Blender's Python, or in the backend's by the worker.
 
 The functions are for the main thread. What they return may be used in any thread, which waits for the answer; a main
 thread that does so waits as well, and needs no timers.
@@ -19,22 +19,30 @@ from ..backend.worldtracing.editing.assistants import (
     prompts_to_json,
     read_detections,
     read_mask,
+    read_painted,
+    save_painting,
     save_picture,
 )
 from ..backend.worldtracing.editing.base import Prompt, Segmentation, Segmenter
 from ..backend.worldtracing.editing.detectors import Detection, Detector
 from ..backend.worldtracing.editing.graph_segmenter import GraphSegmenter
+from ..backend.worldtracing.editing.painters import Painter
 from ..backend.worldtracing.progress import OnProgress, silent
+from ..backend.worldtracing.worker import protocol
 from ..backend.worldtracing.world import LayeredWorld
 from . import backend, preferences
 from .client import errands, session
 from .core.assistants import KnownAssistant, known_assistants
 from .handoff import new_folder
 
+_doubted: list[protocol.Message] | None = None
+"""A reply of the worker of which only the good half counts."""
+
 
 def known(kind: str) -> list[KnownAssistant]:
-    """The assistants of a kind, "segmenter" or "detector", as far as is known without starting a worker."""
-    return known_assistants(kind, session.worker_assistants(), _worker_has_other_python())
+    """The assistants of a kind, "segmenter", "detector" or "painter", as far as is known without starting a worker."""
+    told = session.worker_assistants()
+    return known_assistants(kind, told, _worker_has_other_python(), told is not None and told is _doubted)
 
 
 def inquiry(kind: str) -> Callable[[], None] | None:
@@ -45,9 +53,10 @@ def inquiry(kind: str) -> Callable[[], None] | None:
     return partial(errands.ask, preferences.worker_settings(), preferences.worker_log())
 
 
-def forget() -> None:
-    """Forget what the worker has told of its assistants, so that there is an inquiry again."""
-    session.set_assistants(None)
+def doubt() -> None:
+    """Have the worker asked again about what it has lacked: the user was just told of it, and may change it."""
+    global _doubted
+    _doubted = session.worker_assistants()
 
 
 def segmenter(name: str) -> Segmenter:
@@ -66,6 +75,15 @@ def detector(name: str) -> Detector:
         WorldTracingError: WT-MODEL-UNKNOWN, WT-MODEL-BROKEN.
     """
     return _assistant("detector", name, WorkerDetector)
+
+
+def painter(name: str) -> Painter:
+    """The painter called `name`.
+
+    Raises:
+        WorldTracingError: WT-MODEL-UNKNOWN, WT-MODEL-BROKEN.
+    """
+    return _assistant("painter", name, WorkerPainter)
 
 
 def _assistant(kind: str, name: str, in_worker: Callable[[KnownAssistant], Any]) -> Any:
@@ -154,3 +172,28 @@ class WorkerDetector(_InWorker):
         """
         read = partial(read_detections, width=rgb.shape[1], height=rgb.shape[0])
         return self._ask(partial(save_picture, rgb), read, text=text)
+
+
+class WorkerPainter(_InWorker):
+    """A painter that the worker asks."""
+
+    kind = "painter"
+
+    def paint(
+        self,
+        rgb: np.ndarray,
+        unknown: np.ndarray,
+        text: str = "",
+        seed: int = 0,
+        on_progress: OnProgress = silent,
+        source: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """See `Painter.paint`.
+
+        Raises:
+            WorldTracingError: those of the painter, WT-WORKER-BUSY and other codes of the worker.
+            Cancelled: see `errands.cancel`.
+        """
+        write = partial(save_painting, rgb, unknown, source, seed)
+        read = partial(read_painted, width=rgb.shape[1], height=rgb.shape[0])
+        return self._ask(write, read, on_progress, text=text)

@@ -1,11 +1,11 @@
-"""Segmenters and detectors that are asked through the worker: from file to file, kept, cancelled, refused in words."""
+"""Segmenters, detectors and painters asked through the worker: from file to file, kept, cancelled, refused in words."""
 
 import numpy as np
 import pytest
 from editing_world import BALL, SIZE, room
 from worker_help import PLUGIN, Process, plugin_command
 
-from worldtracing.editing import Box, Click, Stroke, assistants, select
+from worldtracing.editing import PAINTERS, Box, Click, Stroke, assistants, select
 from worldtracing.editing.detectors import Detection
 from worldtracing.errors import WorldTracingError
 from worldtracing.worker import protocol
@@ -60,6 +60,22 @@ def test_a_detector_of_a_third_party_finds_boxes_and_masks(worker, picture, tmp_
     assert np.count_nonzero(with_mask.mask) == 39 * 9 and box_alone.mask is None
     ask(worker, "detector", "blue", picture, tmp_path / "found.safetensors", text="a unicorn")
     assert assistants.read_detections(tmp_path / "found.safetensors", 60, 40) == []
+
+
+def test_a_painter_paints_in_the_worker_as_it_does_here(worker, tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (50, 60, 3)).astype(np.uint8)
+    unknown, source = np.zeros((50, 60), bool), np.ones((50, 60), bool)
+    unknown[20:30, 20:30] = True
+    source[:, 40:] = False
+    there, answer = tmp_path / "painting.safetensors", tmp_path / "painted.safetensors"
+    assistants.save_painting(rgb, unknown, source, 5, there)
+    assert ask(worker, "painter", "patches", there, answer, text="noise")["type"] == "result"
+    here = PAINTERS.load("patches")().paint(rgb, unknown, "noise", 5, source=source)
+    np.testing.assert_array_equal(assistants.read_painted(answer, 60, 50), here)
+    with pytest.raises(WorldTracingError, match="picture"):
+        assistants.read_painted(answer, 50, 60)
+    assistants.PAINTING.write(there, {"rgb": rgb}, {"seed": "5"})
+    assert ask(worker, "painter", "patches", there, answer)["code"] == "WT-IO-INVALID"
 
 
 def test_what_was_loaded_is_kept_until_memory_is_freed(worker, picture, tmp_path):

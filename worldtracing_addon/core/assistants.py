@@ -1,4 +1,4 @@
-"""Segmenters and detectors: which there are, and whether Blender's Python or that of the worker can run them."""
+"""Segmenters, detectors and painters: which there are, and whether Blender's Python or the worker's can run them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Any
 from ...backend.worldtracing.editing.assistants import KINDS
 from ...backend.worldtracing.editing.base import SegmenterInfo
 from ...backend.worldtracing.editing.detectors import DetectorInfo
+from ...backend.worldtracing.editing.painters import PainterInfo
 
-INFOS = {"segmenter": SegmenterInfo, "detector": DetectorInfo}
+INFOS = {"segmenter": SegmenterInfo, "detector": DetectorInfo, "painter": PainterInfo}
+
+Info = SegmenterInfo | DetectorInfo | PainterInfo
 
 UNASKED = "Whether the backend has it is found out when it is first used."
 NO_BACKEND = "Set Up Backend in the preferences installs the packages that such models need."
@@ -19,7 +22,7 @@ NO_BACKEND = "Set Up Backend in the preferences installs the packages that such 
 
 @dataclass(frozen=True)
 class KnownAssistant:
-    """A segmenter or detector.
+    """A segmenter, detector or painter.
 
     Attributes:
         info: what it says of itself.
@@ -28,7 +31,7 @@ class KnownAssistant:
         problem: why it cannot be used now, "" where it can.
     """
 
-    info: SegmenterInfo | DetectorInfo
+    info: Info
     place: str
     problem: str = ""
 
@@ -61,11 +64,11 @@ def known_assistants(kind: str, told: Iterable[Mapping[str, Any]] | None, other_
     return known + [_of_worker(_info(kind, entry), entry["problem"]) for entry in entries.values()]
 
 
-def _of_worker(info: SegmenterInfo | DetectorInfo, problem: str) -> KnownAssistant:
+def _of_worker(info: Info, problem: str) -> KnownAssistant:
     return KnownAssistant(info, "nowhere" if problem else "worker", problem)
 
 
-def _info(kind: str, entry: Mapping[str, Any]) -> SegmenterInfo | DetectorInfo:
+def _info(kind: str, entry: Mapping[str, Any]) -> Info:
     """What an assistant that only the worker has says of itself; it may be of another version."""
     values = {"label": entry["name"], "description": "", "licence": "unknown"} | dict(entry)
     names = {field.name for field in fields(INFOS[kind])}

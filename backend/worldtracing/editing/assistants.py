@@ -1,7 +1,8 @@
-"""Segmenters and detectors by kind, as the worker runs them for an add-on whose Python cannot: from file to file.
+"""Segmenters, detectors and painters by kind, as the worker runs them for an add-on whose Python cannot: from file to
+file.
 
-An assistant of kind "segmenter" selects, one of kind "detector" finds. What they are given and what they answer are
-versioned .safetensors files, which `docs/protocol.md` describes.
+An assistant of kind "segmenter" selects, one of kind "detector" finds, one of kind "painter" paints. What they are
+given and what they answer are versioned .safetensors files, which `docs/protocol.md` describes.
 """
 
 from __future__ import annotations
@@ -24,11 +25,19 @@ from ..tensors import TensorFormat
 from ..world import LayeredWorld
 from .base import SEGMENTERS, Box, Click, Prompt, Stroke, segmenter_states
 from .detectors import DETECTORS, Detection, detector_states
+from .painters import PAINTERS, painter_states
 
 ANSWER = TensorFormat(
     name="worldtracing.answer",
     version=1,
-    noun="an answer of a segmenter or detector",
+    noun="an answer of a segmenter, detector or painter",
+    fix="Try again.",
+)
+
+PAINTING = TensorFormat(
+    name="worldtracing.painting",
+    version=1,
+    noun="a picture with a part to paint",
     fix="Try again.",
 )
 
@@ -41,10 +50,10 @@ class AssistRequest:
     Attributes:
         kind: of `KINDS`.
         plugin: its name in the registry.
-        input: a world's file for a segmenter, a pixels hand-off for a detector.
+        input: a world's file for a segmenter, a pixels hand-off for a detector, `save_painting` for a painter.
         output: the .safetensors file to write.
         prompts: for a segmenter, from `prompts_to_json`.
-        text: for a detector, what to find.
+        text: for a detector, what to find; for a painter, what is to be seen.
     """
 
     kind: str
@@ -196,6 +205,33 @@ def read_detections(path: Path, width: int, height: int) -> list[Detection]:
     ]
 
 
+def save_painting(rgb: np.ndarray, unknown: np.ndarray, source: np.ndarray | None, seed: int, path: Path) -> Path:
+    """Write what a painter is given; the arguments are those of `Painter.paint`."""
+    tensors = {"rgb": rgb, "unknown": unknown} | ({} if source is None else {"source": source})
+    return PAINTING.write(path, tensors, {"seed": str(seed)})
+
+
+def _paint(painter: Any, request: AssistRequest, on_progress: OnProgress) -> dict[str, np.ndarray]:
+    tensors, header = PAINTING.read(request.input)
+    try:
+        seed, rgb, unknown = int(header["seed"]), tensors["rgb"], tensors["unknown"]
+    except (KeyError, ValueError) as error:
+        raise PAINTING.invalid(f"{request.input} lacks {error}.") from error
+    return {"rgb": painter.paint(rgb, unknown, request.text, seed, on_progress, tensors.get("source"))}
+
+
+def read_painted(path: Path, width: int, height: int) -> np.ndarray:
+    """(H, W, 3) uint8, a painter's answer about a picture of this size.
+
+    Raises:
+        WorldTracingError: as `read_mask`.
+    """
+    rgb = _tensors(path, "rgb")["rgb"]
+    if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
+        raise ANSWER.invalid(f"the picture is {rgb.shape} {rgb.dtype}.")
+    return rgb
+
+
 def _tensors(path: Path, *names: str) -> dict[str, np.ndarray]:
     tensors, _ = ANSWER.read(path)
     if missing := set(names) - tensors.keys():
@@ -223,6 +259,7 @@ class Kind:
 KINDS = {
     "segmenter": Kind(SEGMENTERS, segmenter_states, "Selecting", _select),
     "detector": Kind(DETECTORS, detector_states, "Looking for it", _find),
+    "painter": Kind(PAINTERS, painter_states, "Painting", _paint),
 }
 
 

@@ -211,9 +211,9 @@ _REQUESTS: dict[str, dict[str, _Field]] = {
     "generators": {**_ID, "options": _Field(_is_object_of_objects, "an object with an object for each generator")},
     "assist": {
         **_ID,
-        "kind": _Field(_is_text, "segmenter or detector", required=True),
-        "plugin": _Field(_is_text, "the name of a segmenter or detector", required=True),
-        "input": _Field(_is_text, "the path of a world's file or a pixels hand-off", required=True),
+        "kind": _Field(_is_text, "segmenter, detector or painter", required=True),
+        "plugin": _Field(_is_text, "the name of a segmenter, detector or painter", required=True),
+        "input": _Field(_is_text, "the path of a world's file, a pixels hand-off or a painting", required=True),
         "output": _Field(_is_text, "the path of the .safetensors file to write", required=True),
         "prompts": _Field(_is_list_of_objects, "a list with an object for each mark"),
         "text": _Field(_is_text, "a text"),
