@@ -119,3 +119,43 @@ def test_while_a_trace_has_the_worker_the_sentence_says_so(api, session, prefere
     assert detector.find(picture, "blue")
     folder = submodule("worldtracing_addon.preferences").own_folder("questions")
     assert list(folder.iterdir()) == [], "the files that went to and fro are gone"
+
+
+def test_a_segmenter_of_the_backend_selects_in_a_thread(api, build_room, edit_modules, session, preferences, submodule):
+    world, _ = build_room()
+    submodule("worldtracing_addon.assistants").inquiry("segmenter")()
+    assert states(api.segmenters())["half"] == ""
+    api.use_segmenter(bpy.context.scene, "half")
+    assert api.find_objects(world)[0] == "Object 1", "all objects at once are those of the geometry"
+    prompts, threads = [api.Click(room.SIZE * 0.25, room.SIZE / 2)], 0
+    while (work := api.prepare_lift(world, prompts)) is not None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(60)
+        threads += 1
+    assert threads and not session.is_busy()
+    session.shutdown()
+    layers, _, columns = places(edit_modules, api.lift_object(world, prompts)).T
+    assert columns[layers == 0].max() < room.SIZE / 2
+    assert session.idle_seconds() == 0, "what was selected is known"
+
+
+def test_what_the_backend_s_segmenter_lacks_is_told_and_nothing_changes(api, build_room, session, preferences):
+    world, _ = build_room()
+    session.set_assistants([{"kind": "segmenter", "name": "sam2", "problem": "It lacks its weights."}])
+    assert states(api.segmenters())["sam2"] == "It lacks its weights."
+    api.use_segmenter(bpy.context.scene, "sam2")
+    with pytest.raises(api.WorldTracingError) as caught:
+        api.lift_object(world, [api.Click(10, 10)])
+    assert caught.value.code == "WT-ENV-PACKAGE" and not api.lifted_objects(world)
+    assert "lacks the packages" in states(api.segmenters())["sam2"], "the worker was asked again"
+
+
+def test_choosing_a_segmenter_in_the_panel_asks_the_backend(api, build_room, session, preferences, submodule):
+    build_room()
+    edit = bpy.context.window_manager.world_tracing_edit
+    edit.segmenter = "graph"
+    assert session.idle_seconds() == 0, "the built-in one needs no worker"
+    edit.segmenter = "sam2"
+    until(lambda: session.worker_assistants() is not None and not session.is_busy())
+    assert "lacks the packages" in states(api.segmenters())["sam2"]

@@ -20,8 +20,9 @@ def entry(name, problem="", kind="segmenter", **fields):
     return {"kind": kind, "name": name, "problem": problem, **fields}
 
 
-def places(told, other_python=True, kind="segmenter"):
-    return {one.info.name: (one.place, one.problem) for one in known_assistants(kind, told, other_python)}
+def places(told, other_python=True, doubted=False):
+    known = known_assistants("segmenter", told, other_python, doubted)
+    return {one.info.name: (one.place, one.problem) for one in known}
 
 
 def test_without_another_python_what_is_lacking_here_is_lacking():
@@ -39,6 +40,12 @@ def test_the_worker_is_asked_and_then_has_the_last_word():
         "sam2": ("nowhere", "No weights."),
     }
     assert places([])["sam2"] == ("nowhere", "This lacks torch.")
+
+
+def test_what_was_lacking_may_be_asked_about_again():
+    found = places([entry("sam2", "No weights."), entry("mine"), entry("other", "No GPU.")], doubted=True)
+    assert found["sam2"] == ("unasked", "No weights.") and found["other"] == ("unasked", "No GPU.")
+    assert found["mine"] == ("worker", "") and found["graph"] == ("here", "")
 
 
 def test_what_only_the_worker_has_is_known_by_what_it_says():

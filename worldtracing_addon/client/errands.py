@@ -20,6 +20,7 @@ from ..core.jobs import WORKER_GONE
 from ..core.settings import WorkerSettings
 from . import session
 from .job import TraceJob
+from .worker import Worker
 
 POLL_SECONDS = 0.02
 
@@ -56,10 +57,10 @@ def run(
     """
     with _turn() as cancelled:
         worker = session.get_worker(settings, log_path)
+        if _lacked_something(request):  # and may have it now
+            _ask(worker, cancelled)
         job = TraceJob(worker, dict(request), protocol.assist)
         try:
-            if worker.hello is not None:  # what was lacking then may be there now; a new worker is asked anyway
-                worker.send(protocol.assistants_request("assistants"))
             while not (state := job.poll()).finished:
                 try:
                     if cancelled.is_set():
@@ -86,30 +87,34 @@ def ask(settings: WorkerSettings, log_path: Path | None) -> None:
     """
     with _turn() as cancelled:
         try:
-            worker = session.get_worker(settings, log_path)
-            worker.claim()
+            _ask(session.get_worker(settings, log_path), cancelled)
         except WorldTracingError:
             session.set_assistants([])
-            return
-        try:
-            session.set_assistants(_told(worker, cancelled))
-        finally:
-            worker.busy = False
 
 
-def _told(worker: session.Worker, cancelled: threading.Event) -> list[protocol.Message]:
-    worker.assistants = None
-    if worker.hello is not None:
-        worker.send(protocol.assistants_request("assistants"))
-    while worker.assistants is None:
-        if cancelled.is_set():
-            raise Cancelled
-        if any(message["type"] == WORKER_GONE for message in worker.poll()):
-            return []
-        if worker.hello is not None and "assist" not in worker.hello["capabilities"]:
-            return []
-        time.sleep(POLL_SECONDS)
-    return worker.assistants
+def _ask(worker: Worker, cancelled: threading.Event) -> None:
+    worker.claim()
+    try:
+        worker.assistants = None
+        if worker.hello is not None:  # else it is asked then
+            worker.send(protocol.assistants_request("assistants"))
+        while worker.assistants is None:
+            if cancelled.is_set():
+                raise Cancelled
+            gone = any(message["type"] == WORKER_GONE for message in worker.poll())
+            if gone or (worker.hello is not None and "assist" not in worker.hello["capabilities"]):
+                worker.assistants = []
+            time.sleep(POLL_SECONDS)
+        session.set_assistants(worker.assistants)
+    finally:
+        worker.busy = False
+
+
+def _lacked_something(request: Mapping[str, Any]) -> bool:
+    """Whether the assistant could not be used when the worker was asked."""
+    told = session.worker_assistants() or ()
+    names = request["kind"], request["plugin"]
+    return any(entry["problem"] and (entry["kind"], entry["name"]) == names for entry in told)
 
 
 @contextlib.contextmanager

@@ -119,7 +119,7 @@ def worker_assistants() -> list[protocol.Message] | None:
 
 
 def set_assistants(entries: list[protocol.Message] | None) -> None:
-    """Count these as the worker's reply to `assistants`; None has it asked again."""
+    """Count these as the worker's last reply to `assistants`, None as none."""
     global _assistants
     _assistants = entries
     if _worker is not None:

@@ -42,12 +42,15 @@ def local_states(kind: str) -> tuple[tuple[Any, str], ...]:
     return tuple(KINDS[kind].states())
 
 
-def known_assistants(kind: str, told: Iterable[Mapping[str, Any]] | None, other_python: bool) -> list[KnownAssistant]:
+def known_assistants(
+    kind: str, told: Iterable[Mapping[str, Any]] | None, other_python: bool, doubted: bool = False
+) -> list[KnownAssistant]:
     """This Python's assistants of a kind, then those that the worker alone has.
 
     Args:
         told: the entries of the worker's reply to `assistants`, None until it was asked.
         other_python: whether the worker has another Python than this one.
+        doubted: whether what was lacking when it was asked may be there now.
     """
     entries = {entry["name"]: entry for entry in (told or ()) if entry.get("kind") == kind} if other_python else {}
     known = []
@@ -60,12 +63,13 @@ def known_assistants(kind: str, told: Iterable[Mapping[str, Any]] | None, other_
         elif told is None:
             known.append(KnownAssistant(info, "unasked", UNASKED))
         else:
-            known.append(_of_worker(info, problem if entry is None else entry["problem"]))
-    return known + [_of_worker(_info(kind, entry), entry["problem"]) for entry in entries.values()]
+            known.append(_of_worker(info, problem if entry is None else entry["problem"], doubted))
+    return known + [_of_worker(_info(kind, entry), entry["problem"], doubted) for entry in entries.values()]
 
 
-def _of_worker(info: Info, problem: str) -> KnownAssistant:
-    return KnownAssistant(info, "nowhere" if problem else "worker", problem)
+def _of_worker(info: Info, problem: str, doubted: bool) -> KnownAssistant:
+    lacking = "unasked" if doubted else "nowhere"
+    return KnownAssistant(info, lacking if problem else "worker", problem)
 
 
 def _info(kind: str, entry: Mapping[str, Any]) -> Info:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
-from .. import api
+from .. import api, assistants
 from ..scene.objects import edited_objects
-from ..scene.segmentation import known_segmenters
+from ..scene.segmentation import BUILT_IN, known_segmenters
 from ..scene.stand_ins import is_selected, shown_of
 from ..scene.worlds import WorldObjects, worlds
-from .waiting import WaitsForWork
+from .waiting import WaitsForWork, begin
 from .world import WorldOperator, refuses_edit_mode, refuses_linked
 
 
@@ -196,6 +196,8 @@ def _get_segmenter(edit: WT_Edit) -> int:
 
 def _set_segmenter(_edit: WT_Edit, index: int) -> None:
     api.use_segmenter(bpy.context.scene, known_segmenters()[index][0].name)
+    if api.segmenter_in_use(bpy.context.scene) != BUILT_IN:
+        begin(assistants.inquiry("segmenter"))  # the panel then tells whether the backend has it
 
 
 class WT_Edit(bpy.types.PropertyGroup):

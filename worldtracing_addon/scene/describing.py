@@ -39,7 +39,7 @@ def hint() -> str:
     if detector_in_use() is not None:
         return ""
     states = sorted(known_detectors(), key=lambda state: state[0].gated)  # first what anyone may have
-    assistants.forget()
+    assistants.doubt()
     return next(
         (
             f"{info.label} ({info.licence}) could find it by such words, but {problem[:1].lower()}{problem[1:]}"

@@ -17,12 +17,12 @@ from ...backend.worldtracing.editing.base import (
     Segmenter,
     SegmenterInfo,
     Stroke,
-    segmenter_states,
 )
 from ...backend.worldtracing.editing.surfaces import Surfaces
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.progress import silent
 from ...backend.worldtracing.world import LayeredWorld
+from .. import assistants
 from ..core.frames import to_blender
 from ..core.kept import Kept
 from .world_data import WorldData, read_layers
@@ -40,10 +40,9 @@ _segmentations, _selections = Kept(4), Kept(16)
 """By world as it was traced, which is another value when its points or colors change, segmenter and prompts."""
 
 
-@cache
 def known_segmenters() -> list[tuple[SegmenterInfo, str]]:
-    """What each segmenter says of itself, and why it cannot be used; "" where it can. Looked up once per session."""
-    return segmenter_states()
+    """What each segmenter says of itself, and why it cannot be used; "" where it can, here or in the worker."""
+    return [(one.info, one.problem) for one in assistants.known("segmenter")]
 
 
 def chosen_segmenter(scene: bpy.types.Scene) -> str:
@@ -67,7 +66,7 @@ def segmenter_of(scene: bpy.types.Scene) -> SegmenterInUse:
         WorldTracingError: WT-MODEL-BROKEN.
     """
     name = chosen_segmenter(scene)
-    return SegmenterInUse(name, SEGMENTERS.load(name)())
+    return SegmenterInUse(name, assistants.segmenter(name))
 
 
 @cache
@@ -93,7 +92,8 @@ def segmentation(world: LayeredWorld, segmenter: SegmenterInUse | None = None) -
     Args:
         segmenter: the built-in one without it.
     """
-    segmenter = segmenter or built_in()
+    if segmenter is None or isinstance(segmenter.plugin, assistants.WorkerSegmenter):  # whose objects are the same
+        segmenter = built_in()
     return _segmentations.get((world, segmenter), lambda: segmenter.plugin.segment(world, silent))
 
 
@@ -101,8 +101,8 @@ def selection(world: LayeredWorld, segmenter: SegmenterInUse, prompts: Sequence[
     """(H, W) bool, the one object that the prompts point at; in any thread.
 
     Raises:
-        WorldTracingError: WT-SCENE-PROMPT, and where the segmenter lacks something, WT-ENV-PACKAGE and
-            WT-MODEL-MISSING.
+        WorldTracingError: WT-SCENE-PROMPT; where the segmenter lacks something, WT-ENV-PACKAGE and WT-MODEL-MISSING;
+            of one that the worker runs, WT-WORKER-BUSY and other codes of the worker.
     """
     found = _found(world, segmenter, frozen(prompts))
     if isinstance(found, WorldTracingError):
