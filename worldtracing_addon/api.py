@@ -35,6 +35,8 @@ from .meshing import *  # noqa: F403
 from .meshing import __all__ as _MESHING
 from .models import *  # noqa: F403
 from .models import __all__ as _MODELS
+from .painting import *  # noqa: F403
+from .painting import __all__ as _PAINTING
 from .remote import *  # noqa: F403
 from .remote import __all__ as _REMOTE
 from .results import *  # noqa: F403
@@ -69,6 +71,7 @@ __all__ = [
     *_DIAGNOSTICS,
     *_MESHING,
     *_MODELS,
+    *_PAINTING,
     *_REMOTE,
     *_RESULTS,
     *_EDITING,

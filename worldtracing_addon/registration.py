@@ -30,6 +30,7 @@ MODULES = (
     ".ops.views",
     ".ops.edit",
     ".ops.lift",
+    ".ops.repaint",
     ".ops.mesh",
     ".ops.backend",
     ".ops.models",

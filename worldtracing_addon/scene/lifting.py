@@ -21,7 +21,7 @@ from ..core.frames import to_blender
 from ..core.names import fit_name
 from .layer_group import NAME as GROUP_NAME
 from .layer_group import ensure_group
-from .lift_plan import Recoloring, Wanted, knows_lift_plan, lift_plan, recoloring
+from .lift_plan import OUTLINE, Recoloring, Wanted, knows_lift_plan, lift_plan, recoloring
 from .merged import merge_layers
 from .meshes import meshes_of
 from .objects import (
@@ -43,7 +43,7 @@ from .points import COLOR, CONFIDENCE, LAYER, PIXEL, POSITION
 from .segmentation import segmenter_of
 from .transaction import Transaction
 from .world_data import Window, WorldData, read_layers, read_world
-from .world_writing import write_colors, write_owner
+from .world_writing import paint_again, write_colors, write_owner
 from .worlds import ITEM, KIND, WORLD, WorldObjects, layer_modifier
 
 INVENTED = "wt_invented"
@@ -161,6 +161,7 @@ def _write_layers(transaction: Transaction, objects: WorldObjects, data: WorldDa
     ensure_group(transaction)
     write_colors(transaction, objects, data, colors.rgb, colors.window)
     write_owner(transaction, objects, data, data.owner)
+    paint_again(transaction, objects, data, OUTLINE)
 
 
 def up_in_root(objects: WorldObjects) -> tuple[float, float, float]:

@@ -21,6 +21,9 @@ POINT_RADIUS = 0.75
 OWNER = "wt_owner"
 """Point attribute of layers: the number of the lifted object that a point belongs to, 0 where it is the world's own."""
 
+PAINTED = "wt_painted"
+"""Point attribute of layers: the color 0x1RRGGBB that a painter gave a point which an object hid; 0 where none did."""
+
 
 def holds_points(part: bpy.types.Object) -> bool:
     """Whether an object still has traced points: converting it, or applying its modifier, takes their attributes."""

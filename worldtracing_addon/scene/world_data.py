@@ -98,8 +98,7 @@ class StoredLayer:
         """(M, 3) uint8 sRGB, the photo's colors at the vertices `which` (N,) bool."""
         if self.packed is None:
             return _to_srgb(self.linear[which, :3], to_rec709)
-        packed = self.packed[which]
-        return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
+        return unpacked(self.packed[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,6 +263,11 @@ def window_with_neighbors(pixels: np.ndarray, owner: np.ndarray) -> Window:
 def shown_colors(mesh: bpy.types.Mesh, which: np.ndarray | slice = slice(None)) -> np.ndarray:
     """(M, 3) uint8 sRGB, the colors with which the vertices `which` of a mesh of points are shown."""
     return _to_srgb(read_attribute(mesh, COLOR)[which, :3], np.linalg.inv(compat.rec709_to_working()))
+
+
+def unpacked(packed: np.ndarray) -> np.ndarray:
+    """(..., 3) uint8 of colors as 0xRRGGBB."""
+    return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
 
 
 def _to_srgb(linear: np.ndarray, to_rec709: np.ndarray) -> np.ndarray:

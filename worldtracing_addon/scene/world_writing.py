@@ -5,13 +5,16 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from ...backend.worldtracing.regions import dilate
 from .. import compat
 from ..core.color import linear_rgba
 from .attributes import read_attribute, write_attribute
-from .points import COLOR, OWNER
+from .points import COLOR, OWNER, PAINTED
 from .transaction import Transaction
-from .world_data import PHOTO, Window, WorldData
+from .world_data import PHOTO, Window, WorldData, unpacked
 from .worlds import WorldObjects
+
+_IS_PAINTED = 1 << 24
 
 
 def write_owner(transaction: Transaction, objects: WorldObjects, data: WorldData, owner: np.ndarray) -> None:
@@ -40,6 +43,57 @@ def write_colors(
             _write(transaction, part.data, PHOTO, "INT", None, packed[rows, columns])
         _write(transaction, part.data, COLOR, "FLOAT_COLOR", before, colors)
         part.data.update()
+
+
+def paint_layers(
+    transaction: Transaction,
+    objects: WorldObjects,
+    data: WorldData,
+    places: tuple[np.ndarray, np.ndarray, np.ndarray],
+    rgb: np.ndarray,
+) -> None:
+    """Give points of the layers painted colors, which they keep as long as what hid them is away.
+
+    Args:
+        places: layers, rows and columns, (N,) int each.
+        rgb: (N, 3) uint8 sRGB.
+    """
+    packed = np.zeros(data.owner.shape, np.int32)
+    packed[places] = _packed(rgb) | _IS_PAINTED
+    for part in objects.point_layers:
+        painted = packed[part["wt_layer"]][data.vertices[part["wt_layer"]]]
+        which = np.flatnonzero(painted)
+        before = read_attribute(part.data, PAINTED)
+        known = np.zeros_like(painted) if before is None else before
+        _write(transaction, part.data, PAINTED, "INT", before, np.where(painted, painted, known))
+        paint_vertices(transaction, part.data, which, unpacked(painted[which]))
+
+
+def paint_again(transaction: Transaction, objects: WorldObjects, data: WorldData, reach: int) -> None:
+    """After points have changed their owners and the layers their colors: what was painted and still is uncovered.
+
+    Args:
+        reach: pixels around an object in which points were painted too.
+    """
+    hidden = np.cumsum(data.remaining, axis=0, dtype=np.int8) > data.remaining  # something remains in front
+    uncovered = data.remaining & ~hidden & dilate((data.owner > 0).any(0), reach)
+    for part in objects.point_layers:
+        before = read_attribute(part.data, PAINTED)
+        if before is None:
+            continue
+        painted = np.where(uncovered[part["wt_layer"]][data.vertices[part["wt_layer"]]], before, 0)
+        which = np.flatnonzero(painted)
+        _write(transaction, part.data, PAINTED, "INT", before, painted)
+        paint_vertices(transaction, part.data, which, unpacked(painted[which]))
+
+
+def paint_vertices(transaction: Transaction, mesh: bpy.types.Mesh, which: np.ndarray, rgb: np.ndarray) -> None:
+    """Give vertices (N,) int of a mesh of points colors, (N, 3) uint8 sRGB."""
+    before = read_attribute(mesh, COLOR)
+    colors = before.copy()
+    colors[which] = linear_rgba(rgb, compat.rec709_to_working())
+    _write(transaction, mesh, COLOR, "FLOAT_COLOR", before, colors)
+    mesh.update()
 
 
 def _write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..scene.describing import detector_in_use
+from ..scene.repainting import known_painters
 from ..scene.segmentation import BUILT_IN, known_segmenters
 from ..scene.worlds import active_world
 from .common import SidebarPanel, draw_text, split
@@ -37,6 +38,7 @@ class WT_PT_edit(SidebarPanel, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("wt.insert_object", icon="CURSOR")
         row.operator("wt.insert_on_support", icon="RESTRICT_SELECT_OFF")
+        _draw_painter(layout, context)
         layout.operator("wt.align_ground", icon="VIEW_PERSPECTIVE")
         row = layout.row(align=True)
         row.prop(edit, "command", text="", icon="CONSOLE")
@@ -55,6 +57,20 @@ def _draw_segmenter(layout: bpy.types.UILayout, context: bpy.types.Context, edit
     if problem:
         draw_text(layout, context, problem, icon="ERROR")
     elif info.name != BUILT_IN:
+        draw_text(layout, context, f"License: {info.licence}", icon="INFO")
+
+
+def _draw_painter(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Repaint, the choice of painter, and its license, or what it lacks here."""
+    choice = context.window_manager.world_tracing_repaint
+    layout.operator("wt.repaint", icon="BRUSH_DATA")
+    column = split(layout.column(align=True))
+    column.prop(choice, "painter")
+    column.prop(choice, "seed")
+    info, problem = next((known for known in known_painters() if known[0].name == choice.painter_name), (None, ""))
+    if problem:
+        draw_text(layout, context, problem, icon="ERROR")
+    elif info is not None and info.generative:
         draw_text(layout, context, f"License: {info.licence}", icon="INFO")
 
 

@@ -1,0 +1,96 @@
+"""Painting what lifted objects hid: the choice of painter, and the button."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+
+import bpy
+
+from ...backend.worldtracing.editing.painters import PainterInfo
+from ...backend.worldtracing.errors import Cancelled
+from .. import api
+from ..plugin_enum import plugin_enum
+from ..scene.objects import lifted_objects
+from ..scene.repainting import BUILT_IN, known_painters
+from ..scene.stand_ins import is_selected
+from ..scene.worlds import WorldObjects
+from .waiting import WaitsForWork
+from .world import WorldOperator
+
+
+def _items(world: WorldObjects) -> list[bpy.types.Object]:
+    return [item for item in lifted_objects(world) if is_selected(world, item)]
+
+
+class WT_OT_repaint(WaitsForWork, WorldOperator, bpy.types.Operator):
+    """Paint what the selected lifted objects hid, or all if none is selected, instead of continuing colors smoothly.
+
+    Painters that invent things also paint the objects' backs"""
+
+    bl_idname = "wt.repaint"
+    bl_label = "Repaint"
+    bl_options = {"UNDO"}  # no panel to do it again with another seed: that would paint while Blender waits
+    waiting_text = "Painting. ESC: cancel"
+
+    _stage, _stop = "", None
+
+    def about(self, context: bpy.types.Context) -> Hashable:
+        world, choice = self.world(context), context.window_manager.world_tracing_repaint
+        return world, tuple(item.name for item in _items(world)) if world else (), choice.painter_name, choice.seed
+
+    def preparation(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        choice = context.window_manager.world_tracing_repaint
+        self._stop = stop = threading.Event()
+
+        def on_progress(stage: str, k: int, n: int) -> None:
+            if stop.is_set():
+                raise Cancelled
+            self._stage = f"{stage[:1].upper()}{stage[1:]}: {k + 1} of {n}. ESC: cancel"
+
+        return api.prepare_repaint(world, _items(world), choice.painter_name, choice.seed, on_progress)
+
+    def follow(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        result = WaitsForWork.follow(self, context, event)
+        if self.waits and event.type == "TIMER":
+            self.show(context, self._stage or self.waiting_text)
+        return result
+
+    def end_wait(self, context: bpy.types.Context) -> None:
+        if self._stop is not None:
+            self._stop.set()
+        WaitsForWork.end_wait(self, context)
+
+    def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
+        choice = context.window_manager.world_tracing_repaint
+        count = api.repaint(world, _items(world), choice.painter_name, choice.seed)
+        self.report({"INFO"}, f"{count} points were painted" if count else "Nothing that these objects hid can be seen")
+
+
+def _painters() -> list[PainterInfo]:
+    return [info for info, _ in known_painters()]
+
+
+class WT_Repaint(bpy.types.PropertyGroup):
+    """WindowManager.world_tracing_repaint: what to paint with."""
+
+    painter_name: bpy.props.StringProperty(
+        name="Painter", description="The chosen painter by name", default=BUILT_IN, options={"HIDDEN"}
+    )
+    painter: plugin_enum(_painters, "painter_name", "Paint With", "What makes up what the photo does not show")
+    seed: bpy.props.IntProperty(
+        name="Seed", description="Another seed, another picture of what is not known", min=0, max=2**31 - 1
+    )
+
+
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory((WT_Repaint, WT_OT_repaint))
+
+
+def register() -> None:
+    _register_classes()
+    bpy.types.WindowManager.world_tracing_repaint = bpy.props.PointerProperty(type=WT_Repaint, options={"SKIP_SAVE"})
+
+
+def unregister() -> None:
+    del bpy.types.WindowManager.world_tracing_repaint
+    _unregister_classes()
