@@ -1,4 +1,4 @@
-"""The released models on this machine: what is there, download, conversion, deletion.
+"""The released models, and those that select and find, on this machine: what is there, download, conversion, deletion.
 
 `start_…` functions return at once, the others wait; all are called on the main thread.
 """
@@ -11,16 +11,28 @@ from pathlib import Path
 import bpy
 
 from ..backend.worldtracing.errors import WorldTracingError
+from ..backend.worldtracing.weights.assistants import ASSISTANT_MODELS, is_fetched
 from ..backend.worldtracing.weights.catalogue import released_model
 from ..backend.worldtracing.weights.store import WeightStore
-from . import background, preferences
+from . import assistants, backend, background, preferences
+from .client import session
 from .client.launch import cli_command
-from .core.models import Listing, ModelState, Removal, WeightsCommand, convert_arguments, download_arguments
+from .core.models import (
+    Listing,
+    ModelState,
+    Removal,
+    WeightsCommand,
+    convert_arguments,
+    download_arguments,
+    fetch_arguments,
+)
 from .core.tasks import Task, TaskState
+from .handoff import in_background
 
-__all__ = ["convert_model", "delete_model", "download_model", "models"]
+__all__ = ["convert_model", "delete_model", "download_model", "fetch_model", "models"]
 
 _models: tuple[ModelState, ...] = ()
+_fetched: frozenset[str] = frozenset()
 
 
 def models() -> tuple[ModelState, ...]:
@@ -39,6 +51,17 @@ def listed_models() -> tuple[ModelState, ...]:
     return _models
 
 
+def fetched() -> frozenset[str]:
+    """Names of the models that select and find which were downloaded, as of the last look."""
+    return _fetched
+
+
+def can_fetch(name: str) -> bool:
+    """Whether a segmenter or detector has a model that could be downloaded for the worker on this computer."""
+    here = not preferences.remote_worker() and bool(backend.own_python() or backend.shown_state().python)
+    return here and name in ASSISTANT_MODELS and name not in _fetched
+
+
 def start_listing() -> Task:
     """Look into the weights folder; `listed_models` has it afterwards."""
     return background.start(Listing(preferences.weights_folder()), _set_models)
@@ -51,6 +74,19 @@ def start_download(name: str, accept_licence: bool) -> Task:
         WeightStore(preferences.weights_folder()).require_licence(released_model(name))
     arguments = download_arguments(name, preferences.weights_folder(), endpoint=preferences.hub_mirror())
     return _start_weights(arguments)
+
+
+def start_fetch(name: str, accept_licence: bool) -> Task:
+    """Begin what `fetch_model` does."""
+    background.require_online()
+    model = ASSISTANT_MODELS[name]
+    if not accept_licence:
+        raise WorldTracingError(
+            "WT-MODEL-LICENCE",
+            f"The license of {model.label} ({model.licence}) has not been accepted.",
+            f"Read {model.page}, then accept it.",
+        )
+    return _start_weights(fetch_arguments(name, preferences.weights_folder(), preferences.hub_mirror()))
 
 
 def start_conversion(name: str, source: str | Path, release: str = "") -> Task:
@@ -79,6 +115,20 @@ def download_model(name: str, *, accept_licence: bool, on_progress: Callable[[Ta
     background.finish(start_download(name, accept_licence), on_progress)
 
 
+def fetch_model(name: str, *, accept_licence: bool, on_progress: Callable[[TaskState], None] | None = None) -> None:
+    """Download a model that selects or finds, as its authors publish it; the worker uses it from then on.
+
+    Args:
+        name: "sam2", "sam3" or "grounding-dino".
+        accept_licence: that you have read the license on the model's page and accept it.
+        on_progress: as in `set_up_backend`.
+
+    Raises:
+        WorldTracingError: as `download_model`.
+    """
+    background.finish(start_fetch(name, accept_licence), on_progress)
+
+
 def convert_model(
     name: str,
     source: str | Path,
@@ -101,7 +151,7 @@ def convert_model(
 
 
 def delete_model(name: str) -> None:
-    """Delete a model's weights and downloads.
+    """Delete the weights and downloads of a model, be it released or one that selects or finds.
 
     Raises:
         WorldTracingError: WT-MODEL-UNKNOWN, WT-IO-WRITE.
@@ -122,8 +172,13 @@ def _start_weights(arguments: list[str]) -> Task:
 
 
 def _set_models(found: tuple[ModelState, ...]) -> None:
-    global _models
-    _models = found
+    global _models, _fetched
+    before, folder = _fetched, preferences.weights_folder()
+    _models, _fetched = found, frozenset(name for name in ASSISTANT_MODELS if is_fetched(folder, name))
+    if before != _fetched and session.worker_assistants() is not None:  # the panel is to tell what it can do now
+        assistants.doubt()
+        if (work := assistants.inquiry("segmenter")) is not None:
+            in_background(work)
 
 
 def look_again() -> None:

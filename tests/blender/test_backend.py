@@ -120,6 +120,48 @@ def test_the_buttons_of_a_model(preferences, api, background, submodule, tmp_pat
     assert "non-commercial research only" in " ".join(layout.texts)
 
 
+def test_models_that_select_are_downloaded_after_their_license_is_accepted(
+    preferences, api, background, errors, submodule, monkeypatch, tmp_path
+):
+    """Up to the request itself: the tests of the weights have a hub of their own for what follows."""
+    preferences.backend_folder, preferences.models_folder = str(tmp_path / "backend"), str(tmp_path / "models")
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.fetch_model("sam2", accept_licence=True)
+    assert caught.value.code == "WT-ENV-OFFLINE" and not bpy.ops.wt.fetch_model.poll()
+    operator = submodule("worldtracing_addon.ops.models").WT_OT_fetch_model
+    layout, rna = Layout(), bpy.ops.wt.fetch_model.get_rna_type()
+    operator.draw(SimpleNamespace(layout=layout, model="sam3", bl_rna=rna), context())
+    assert "SAM 3: about 3.4 GB to download" in layout.texts and "SAM License" in " ".join(layout.texts)
+    assert "HF_TOKEN" in " ".join(layout.texts)
+
+    monkeypatch.setattr(background, "require_online", lambda: None)
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.fetch_model("sam2", accept_licence=False)
+    assert caught.value.code == "WT-MODEL-LICENCE"
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.fetch_model("sam2", accept_licence=True)
+    assert caught.value.code == "WT-ENV-NO-BACKEND"
+    preferences.python = sys.executable
+    preferences.hub_mirror = "http://127.0.0.1:9"  # where nobody answers
+    with pytest.raises(errors.WorldTracingError) as caught:
+        api.fetch_model("sam2", accept_licence=True)
+    assert caught.value.code in ("WT-NET-UNREACHABLE", "WT-ENV-PACKAGE"), caught.value
+
+
+def test_what_was_downloaded_for_selecting_is_listed_and_deleted(preferences, api, background, submodule, tmp_path):
+    models = submodule("worldtracing_addon.models")
+    preferences.models_folder, preferences.python = str(tmp_path / "models"), sys.executable
+    weights = tmp_path / "models" / "downloads" / "facebook--sam2.1-hiera-tiny" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    api.models()
+    assert models.fetched() == frozenset() and models.can_fetch("sam2") and not models.can_fetch("graph")
+    weights.write_bytes(b"weights")
+    api.models()
+    assert models.fetched() == {"sam2"} and not models.can_fetch("sam2")
+    api.delete_model("sam2")
+    assert models.fetched() == frozenset() and not weights.parent.exists()
+
+
 def test_a_set_up_from_a_folder_without_any_network(preferences, api, background, submodule, tmp_path):
     """The whole way through the API, in Blender's own Python: environment, packages, doctor, worker; then removal.
 

@@ -71,6 +71,8 @@ def test_the_arguments_name_the_release_that_the_hub_has(tmp_path):
     assert download[download.index("--release") + 1] == "2026-09"
     assert download[download.index("--endpoint") + 1] == "https://mirror"
     assert "--release" not in models.download_arguments("r75b", tmp_path)
+    fetch = models.fetch_arguments("sam2", tmp_path, "https://mirror")
+    assert fetch[fetch.index("fetch") + 1] == "sam2" and fetch[fetch.index("--endpoint") + 1] == "https://mirror"
     convert = models.convert_arguments("r76", tmp_path, Path("a file.pt"), "2026-06")
     assert convert[convert.index("--from") + 1] == "a file.pt" and convert[-1] == "2026-06"
 

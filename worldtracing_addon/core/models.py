@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.worldtracing.errors import WorldTracingError
+from ...backend.worldtracing.weights.assistants import ASSISTANT_MODELS, remove
 from ...backend.worldtracing.weights.catalogue import RELEASED, ReleasedModel, released_model
 from ...backend.worldtracing.weights.store import StoredFile, WeightStore, default_folder
 from ...backend.worldtracing.worker.protocol import to_error
@@ -81,7 +82,10 @@ class Removal(Task):
 
     def _work(self) -> None:
         self._progress(f"Deleting {self._name}")
-        self._store.remove(self._name)
+        if self._name in ASSISTANT_MODELS:
+            remove(self._store.folder, self._name)
+        else:
+            self._store.remove(self._name)
 
 
 class WeightsCommand(Task):
@@ -129,6 +133,12 @@ def download_arguments(name: str, folder: Path, release: str = "", endpoint: str
         *(["--release", release] if release else []),
         *(["--endpoint", endpoint] if endpoint else []),
     ]
+
+
+def fetch_arguments(name: str, folder: Path, endpoint: str = "") -> list[str]:
+    """Download a model that selects or finds; its license counts as accepted."""
+    mirror = ["--endpoint", endpoint] if endpoint else []
+    return ["weights", "--folder", str(folder), "fetch", name, "--json", "--accept-licence", *mirror]
 
 
 def convert_arguments(name: str, folder: Path, source: Path, release: str = "") -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ...backend.worldtracing.weights.assistants import ASSISTANT_MODELS
 from ...backend.worldtracing.weights.catalogue import LICENCE, RELEASED, released_model
 from .. import models
 from ..core.models import DOWNLOAD_GB
@@ -14,6 +15,11 @@ ONLY = "only"
 RELEASES = (
     (ONLY, "The Only One", "Most models have one release"),
     *((name, name, "") for name in sorted({name for model in RELEASED.values() for name in model.releases})),
+)
+
+GATED = (
+    "Its authors give it to those whom they accept: sign in on its page, and start Blender with an access token of "
+    "that account in the variable HF_TOKEN"
 )
 
 
@@ -63,6 +69,43 @@ class WT_OT_download_model(BackendOperator, bpy.types.Operator):
         models.start_download(self.model, accept_licence=self.accept)
 
 
+class WT_OT_fetch_model(BackendOperator, bpy.types.Operator):
+    """Download a model that selects or finds, as its authors publish it. It goes on where it was interrupted"""
+
+    bl_idname = "wt.fetch_model"
+    bl_label = "Download Model"
+
+    model: bpy.props.StringProperty(name="Model", description="sam2, sam3 or grounding-dino", options={"SKIP_SAVE"})
+    accept: bpy.props.BoolProperty(
+        name="I have read the license and accept it",
+        description="The license of other people's work, on the model's page",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not bpy.app.online_access:
+            cls.poll_message_set("Allow Online Access in the preferences, System")
+            return False
+        return super().poll(context)
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, width=420)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        model = ASSISTANT_MODELS[self.model]
+        layout = self.layout
+        layout.label(text=f"{model.label}: about {model.gigabytes:g} GB to download")
+        draw_text(layout, context, f"Other people's work. License: {model.licence}")
+        if model.gated:
+            draw_text(layout, context, GATED)
+        layout.operator("wm.url_open", text=model.page, icon="URL").url = model.page
+        layout.prop(self, "accept")
+
+    def start(self, _context: bpy.types.Context) -> None:
+        models.start_fetch(self.model, accept_licence=self.accept)
+
+
 class WT_OT_convert_model(BackendOperator, bpy.types.Operator):
     """Convert a checkpoint (.pt) of this model that you have, without any network"""
 
@@ -103,5 +146,5 @@ class WT_OT_delete_model(BackendOperator, bpy.types.Operator):
 
 
 register, unregister = bpy.utils.register_classes_factory(
-    (WT_OT_list_models, WT_OT_download_model, WT_OT_convert_model, WT_OT_delete_model)
+    (WT_OT_list_models, WT_OT_download_model, WT_OT_fetch_model, WT_OT_convert_model, WT_OT_delete_model)
 )

@@ -80,6 +80,8 @@ def _draw_plan(layout: bpy.types.UILayout, context: bpy.types.Context, plan: Bac
     draw_text(box, context, plan.reason)
     size = f"About {plan.disk_gb:.1f} GB on disk" if plan.disk_gb else "Size not known"
     draw_text(box, context, f"About {plan.download_gb:.1f} GB to download. {size}" if plan.download_gb else size)
+    said = "With transformers and diffusers (Apache-2.0), for models that select, find and paint; not their weights"
+    draw_text(box, context, said)
     if plan.source.wheels is not None:
         draw_text(box, context, f"From {plan.source.wheels}, without any network")
     draw_text(box, context, f"Into {backend.folder()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from .. import models
 from ..scene.describing import detector_in_use
 from ..scene.repainting import known_painters
 from ..scene.segmentation import BUILT_IN, known_segmenters
@@ -56,6 +57,8 @@ def _draw_segmenter(layout: bpy.types.UILayout, context: bpy.types.Context, edit
     info, problem = next(known for known in known_segmenters() if known[0].name == edit.segmenter)
     if problem:
         draw_text(layout, context, problem, icon="ERROR")
+        if models.can_fetch(info.name):
+            layout.operator("wt.fetch_model", icon="IMPORT").model = info.name
     elif info.name != BUILT_IN:
         draw_text(layout, context, f"License: {info.licence}", icon="INFO")
 

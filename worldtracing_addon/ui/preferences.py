@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ...backend.worldtracing.weights.assistants import ASSISTANT_MODELS, AssistantModel
 from .. import backend, background, models
 from ..client import session
 from ..core.generators import known_generators
@@ -60,6 +61,9 @@ def _draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, prefere
     draw_text(layout, context, "Released for non-commercial research only; the bundled model needs no download")
     for model in models.listed_models():
         _draw_model(layout, model)
+    draw_text(layout, context, "Of other people, for selecting and finding objects; each has its own license")
+    for assistant in ASSISTANT_MODELS.values():
+        _draw_assistant(layout, assistant)
     row = layout.row()
     row.operator("wt.list_models", icon="FILE_REFRESH")
     row.label(text=str(models.folder()))
@@ -79,6 +83,18 @@ def _draw_model(layout: bpy.types.UILayout, state: ModelState) -> None:
         row.operator("wt.convert_model", text="", icon="FILEBROWSER").model = model.name
     if state.ready or state.other:
         row.operator("wt.delete_model", text="", icon="TRASH").model = model.name
+
+
+def _draw_assistant(layout: bpy.types.UILayout, model: AssistantModel) -> None:
+    row = layout.row(align=True)
+    ready = model.name in models.fetched()
+    row.label(text=f"{model.label}: {model.licence}", icon="CHECKMARK" if ready else "BLANK1")
+    row.label(text=f"{model.gigabytes:g} GB")
+    row.operator("wm.url_open", text="", icon="URL").url = model.page
+    if ready:
+        row.operator("wt.delete_model", text="", icon="TRASH").model = model.name
+    else:
+        row.operator("wt.fetch_model", text="", icon="IMPORT").model = model.name
 
 
 def _draw_generators(layout: bpy.types.UILayout, context: bpy.types.Context, preferences) -> None:

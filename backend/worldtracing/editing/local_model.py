@@ -1,7 +1,6 @@
-"""Models that users have installed beside this package: through transformers or diffusers, with weights from the local
-cache alone.
+"""Models of other people beside this package: through transformers or diffusers, with weights that are on this machine.
 
-Nothing is downloaded here.
+Nothing is downloaded here; `weights.assistants` does.
 """
 
 from __future__ import annotations
@@ -61,10 +60,17 @@ class LocalModel:
         from huggingface_hub import try_to_load_from_cache  # the library brings it
 
         name = self._name
-        if Path(name).is_dir() or isinstance(try_to_load_from_cache(name, self.marker), str):
+        if Path(self.source()).is_dir() or isinstance(try_to_load_from_cache(name, self.marker), str):
             return ""
         first = f"; accept its license on huggingface.co/{name} first" if self.gated else ""
-        return f"The weights of {name} are not in the Hugging Face cache{first}."
+        return f"The weights of {name} are neither among the models nor in the Hugging Face cache{first}."
+
+    def source(self) -> str:
+        """Where it is loaded from: its folder among the models that were downloaded, or else its name in the cache."""
+        from ..weights.assistants import own_folder
+
+        own = own_folder(self._name)
+        return str(own) if (own / self.marker).is_file() else self._name
 
     def load(self, *kinds: str) -> tuple[Any, ...]:
         """Its parts, ready to use, by their classes in the library, e.g. "Sam2Model".
@@ -87,15 +93,21 @@ class LocalModel:
             ) from error
         name = self._name
         try:
-            loaded = maker.from_pretrained(name, local_files_only=True, **self.options(kind))
+            loaded = maker.from_pretrained(self.source(), local_files_only=True, **self.options(kind))
         except (OSError, ValueError) as error:
             first = f"Accept the license on huggingface.co/{name}, log in with: hf auth login. " if self.gated else ""
             raise WorldTracingError(
                 "WT-MODEL-MISSING",
                 f"The weights of {name} are not on this machine.",
-                f"{first}Run: hf download {name}{self.download}",
+                f"{first}{self._in_preferences()}Run: hf download {name}{self.download}",
             ) from error
         return loaded.eval() if hasattr(loaded, "eval") else loaded
+
+    def _in_preferences(self) -> str:
+        from ..weights.assistants import ASSISTANT_MODELS
+
+        listed = any(model.repo == self._name for model in ASSISTANT_MODELS.values())
+        return "Download them in Blender's preferences of World Tracing, Models. Or: " if listed else ""
 
     def options(self, kind: str) -> dict[str, Any]:
         """What `from_pretrained` of a class is told beside the name; weights are never read from pickle."""

@@ -1,7 +1,6 @@
-"""SAM 2 (Ravi et al. 2024) as a segmenter, through transformers, for users who have it and its weights installed.
+"""SAM 2 (Ravi et al. 2024) as a segmenter, through transformers, where its weights are.
 
-Code and weights are under the Apache License 2.0 and not gated. Nothing is downloaded here: the weights must lie in
-the Hugging Face cache, or in a folder.
+Code and weights are under the Apache License 2.0 and not gated.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Sam2Segmenter(local_model.LocalModel):
         name="sam2",
         label="SAM 2 (if installed)",
         description="Selects by what the photo shows. Needs PyTorch, transformers 4.56 or newer, and the weights of "
-        f"{MODEL} in the Hugging Face cache; they are not downloaded from here.",
+        f"{MODEL}, which the preferences download.",
         licence="Apache-2.0",
         needs=local_model.NEEDS,
     )

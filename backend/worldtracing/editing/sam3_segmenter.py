@@ -18,7 +18,7 @@ class Sam3Segmenter(Sam2Segmenter):
         name="sam3",
         label="SAM 3 (if installed)",
         description="Selects by what the photo shows. Needs PyTorch, transformers 5 or newer, and the weights of "
-        f"{MODEL} in the Hugging Face cache, which are given to those whom Meta accepts.",
+        f"{MODEL}, which the preferences download for those whom Meta accepts.",
         licence="SAM License; the weights are gated",
         needs=local_model.NEEDS,
     )

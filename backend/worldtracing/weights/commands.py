@@ -1,4 +1,4 @@
-"""`worldtracing weights list|download|convert|verify|remove`: arguments in, functions of this package called.
+"""`worldtracing weights list|download|fetch|convert|verify|remove`: arguments in, functions of this package called.
 
 With --json, what is printed is for another program: one object per line, `{"progress": [stage, k, n]}` while work goes
 on, and `{"error": {"code", "message", "fix"}}` at the end of what failed.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import WorldTracingError
 from ..progress import OnProgress, silent
+from .assistants import ASSISTANT_MODELS, AssistantModel, fetch
 from .catalogue import LICENCE, RELEASED, ReleasedModel, release_config, released_model
 from .convert import convert_checkpoint
 from .download import download
@@ -39,11 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("list", "List the released models and what is in the weights folder.", needs_model=False)
 
     sub = add("download", "Download a model from the Hugging Face Hub and convert it. Resumes where it stopped.")
-    sub.add_argument("--accept-licence", action="store_true", help="accept the licence without being asked")
-    sub.add_argument("--endpoint", metavar="URL", help="a mirror of the hub (default: HF_ENDPOINT, else the hub)")
-    sub.add_argument("--token", help="for gated models (default: HF_TOKEN, else that of `hf auth login`)")
+    _add_source(sub)
     sub.add_argument("--keep-download", action="store_true", help="keep the checkpoint beside the converted weights")
     _add_conversion(sub)
+
+    sub = add("fetch", "Download a model that selects or finds. Resumes where it stopped.", needs_model=False)
+    sub.add_argument("model", choices=ASSISTANT_MODELS, metavar="MODEL", help=", ".join(ASSISTANT_MODELS))
+    _add_source(sub)
 
     sub = add("convert", "Convert a checkpoint that you have, without any network.")
     sub.add_argument("--from", dest="source", type=Path, required=True, metavar="FILE", help="the released .pt file")
@@ -56,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--downloads-only", action="store_true", help="keep the converted weights")
 
 
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--accept-licence", action="store_true", help="accept the licence without being asked")
+    parser.add_argument("--endpoint", metavar="URL", help="a mirror of the hub (default: HF_ENDPOINT, else the hub)")
+    parser.add_argument("--token", help="for gated models (default: HF_TOKEN, else that of `hf auth login`)")
+
+
 def _add_conversion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16", help="default: %(default)s")
     parser.add_argument("--release", metavar="YYYY-MM", help="which release of the weights, where there are several")
@@ -66,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
     actions: dict[str, Callable[[WeightStore, argparse.Namespace], None]] = {
         "list": _list,
         "download": _download,
+        "fetch": _fetch,
         "convert": _convert,
         "verify": _verify,
         "remove": _remove,
@@ -121,9 +131,20 @@ def _download(store: WeightStore, options: argparse.Namespace) -> None:
         store.remove(model.name, kinds=("download",))
 
 
-def _accepts(model: ReleasedModel) -> bool:
+def _fetch(store: WeightStore, options: argparse.Namespace) -> None:
+    model = ASSISTANT_MODELS[options.model]
+    accepted = options.accept_licence or _accepts(
+        model, f"{model.label} is under other people's terms: {model.licence}."
+    )
+    with _progress(model.name, options) as on_progress:
+        folder = fetch(store.folder, model.name, accepted, on_progress, options.endpoint, options.token)
+    if not options.json:
+        print(f"{folder}: ready")
+
+
+def _accepts(model: ReleasedModel | AssistantModel, terms: str = LICENCE) -> bool:
     """Show the licence and ask; without a terminal nobody can answer."""
-    print(f"{LICENCE}\nRead them at {model.page}", file=sys.stderr)
+    print(f"{terms}\nRead them at {model.page}", file=sys.stderr)
     if not sys.stdin.isatty():
         return False
     return input("Do you accept them? Type yes: ").strip().lower() == "yes"

@@ -56,7 +56,18 @@ def download(
             WT-ENV-PACKAGE. A file that was complete before stays.
     """
     store.require_licence(model)
-    target = store.download_path(model)
+    return download_file(model, store.download_path(model), on_progress, endpoint, token, revision)
+
+
+def download_file(
+    model: ReleasedModel,
+    target: Path,
+    on_progress: OnProgress = silent,
+    endpoint: str | None = None,
+    token: str | None = None,
+    revision: str = "main",
+) -> Path:
+    """`model.file` of its repository as `target`, downloaded if it is not there; but for the license as `download`."""
     if target.is_file() and download_record(target).is_file():
         return target
     hub = need("huggingface_hub", "hub", "download weights")

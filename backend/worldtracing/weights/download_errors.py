@@ -7,7 +7,7 @@ have stayed the same.
 from __future__ import annotations
 
 from ..errors import WorldTracingError
-from .catalogue import ReleasedModel
+from .catalogue import RELEASED, ReleasedModel
 
 FROM_FILE = "Or fetch the file with a browser and convert it: `worldtracing weights convert {name} --from FILE`."
 TRANSIENT = ("TransportError", "ConnectionError", "TimeoutError")
@@ -89,7 +89,8 @@ def _refused(model: ReleasedModel, token: str | None) -> WorldTracingError:
 
 
 def _from_file(model: ReleasedModel) -> str:
-    return FROM_FILE.format(name=model.name)
+    """Nothing is converted of models that are other people's."""
+    return FROM_FILE.format(name=model.name) if model.name in RELEASED else ""
 
 
 def _names(error: BaseException) -> set[str]:

@@ -1,6 +1,7 @@
 """A tiny model in the catalogue, its checkpoint, and a hub on this machine."""
 
 import hashlib
+import json
 import random
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -80,6 +81,7 @@ class Hub:
         stall: send half of an answer, then wait for this event; None for no wait.
         ranges: whether Range is honoured.
         redirect: send the file from another host name, as the real hub does.
+        files: names that the repository lists; each has the same content.
         requests: (method, path, headers) of all requests.
     """
 
@@ -90,6 +92,7 @@ class Hub:
         self.drop_after, self.drops, self.ranges, self.redirect = None, 0, True, False
         self.stall = None
         self.is_hub = True
+        self.files = []
         self.requests = []
         hub = self
 
@@ -127,6 +130,8 @@ class Hub:
                 request.send_header("X-Error-Code", code)
             request.send_header("Content-Length", "0")
             request.end_headers()
+        elif request.path.startswith("/api/"):
+            self._list(request)
         elif self.redirect and not from_cdn:
             request.send_response(302)
             request.send_header("Location", f"http://localhost:{self.port}/cdn/file")
@@ -135,6 +140,15 @@ class Hub:
             request.end_headers()
         else:
             self._send(request)
+
+    def _list(self, request):
+        entries = [{"type": "file", "path": name, "oid": "0" * 40, "size": len(self.content)} for name in self.files]
+        body = json.dumps(entries).encode()
+        request.send_response(200)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
 
     def _describe(self, request, linked):
         if self.is_hub:
