@@ -46,6 +46,7 @@ __all__ = [
     "merge_objects",
     "prepare_lift",
     "prepare_objects",
+    "prepare_put_back",
     "prepare_split",
     "prepare_supports",
     "put_all_back",
@@ -149,7 +150,7 @@ def prepare_objects(world: WorldObjects) -> Callable[[], object] | None:
 def prepare_supports(world: WorldObjects) -> Callable[[], object] | None:
     """What finds the floor, walls and tables of a world, as a function for a thread; None where they are known.
 
-    Once it has run, `align_ground`, `put_back` and `insert_object` with `on_support` do not wait for it.
+    Once it has run, `align_ground`, and `insert_object` with `on_support`, do not wait for it.
 
     Raises:
         WorldTracingError: WT-SCENE-EMPTY.
@@ -184,9 +185,18 @@ def detectors() -> list[tuple[DetectorInfo, str]]:
     return list(describing.known_detectors())
 
 
-def put_back(world: WorldObjects, item: bpy.types.Object) -> None:
-    """Give a lifted object's points back to the layers, and hide its meshes; a copy of one is only removed."""
-    lifting.put_back(world, item)
+def put_back(world: WorldObjects, *items: bpy.types.Object) -> None:
+    """Give lifted objects' points back to the layers, and hide their meshes; copies are only removed."""
+    lifting.put_back(world, *items)
+
+
+def prepare_put_back(world: WorldObjects, *items: bpy.types.Object) -> Callable[[], object] | None:
+    """What `put_back` would compute, as `prepare_lift` does for lifting: colors of what other objects hide.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY.
+    """
+    return lifting.prepare_put_back(world, *items)
 
 
 def put_all_back(world: WorldObjects) -> None:

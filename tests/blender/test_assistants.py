@@ -126,6 +126,8 @@ def test_a_segmenter_of_the_backend_selects_in_a_thread(api, build_room, edit_mo
     submodule("worldtracing_addon.assistants").inquiry("segmenter")()
     assert states(api.segmenters())["half"] == ""
     api.use_segmenter(bpy.context.scene, "half")
+    api.prepare_objects(world)()
+    assert api.prepare_objects(world) is None
     assert api.find_objects(world)[0] == "Object 1", "all objects at once are those of the geometry"
     prompts, threads = [api.Click(room.SIZE * 0.25, room.SIZE / 2)], 0
     while (work := api.prepare_lift(world, prompts)) is not None:

@@ -15,10 +15,7 @@ LIMIT = 60  # seconds
 @pytest.fixture
 def slow(submodule, monkeypatch):
     """An installed segmenter that says when it is asked, and answers when told to."""
-    registry, segmentation = (
-        submodule("backend.worldtracing.registry"),
-        submodule("worldtracing_addon.scene.segmentation"),
-    )
+    registry, assistants = submodule("backend.worldtracing.registry"), submodule("worldtracing_addon.core.assistants")
     graph = submodule("backend.worldtracing.editing.graph_segmenter").GraphSegmenter
     base = submodule("backend.worldtracing.editing.base")
     state = SimpleNamespace(asked=[], threads=[], begun=threading.Event(), go=threading.Event(), error=None)
@@ -47,10 +44,10 @@ def slow(submodule, monkeypatch):
         return [point] if group == "worldtracing.segmenters" and name in (None, "slow") else []
 
     monkeypatch.setattr(registry, "_entry_points", points)
-    segmentation.known_segmenters.cache_clear()
+    assistants.local_states.cache_clear()
     yield state
     state.go.set()  # no thread may be left waiting
-    segmentation.known_segmenters.cache_clear()
+    assistants.local_states.cache_clear()
 
 
 @pytest.fixture
@@ -318,12 +315,11 @@ def test_a_split_whose_object_is_not_selected_any_more_is_left(api, window, slow
     assert len(api.lifted_objects(window.world)) == 2
 
 
-def test_putting_back_waits_for_the_supports_where_other_objects_stay(api, submodule, window, slow):
+def test_what_put_back_uncovers_is_colored_beside_blender(api, edit_modules, window, slow):
     slow.go.set()
-    lift(api, window.world, window.owners, room.CUP, "cup")
-    ball = lift(api, window.world, window.owners, room.BALL, "ball")
-    ball.select_set(True)
-    submodule("worldtracing_addon.scene.segmentation")._segmentations._results.clear()  # as after opening the file
+    for thing in (room.CUP, room.CRATE):
+        before = layer_state(edit_modules, window.world)
+        lift(api, window.world, window.owners, thing, str(thing)).select_set(thing == room.CRATE)
     assert window.start("edit", "WT_OT_put_back", everything=False) == {"RUNNING_MODAL"}
     assert window.finish() == {"FINISHED"}
-    assert [item.name for item in api.lifted_objects(window.world)] == ["cup"]
+    assert layer_state(edit_modules, window.world) == before and len(api.lifted_objects(window.world)) == 1

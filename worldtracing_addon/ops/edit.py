@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import bpy
 
@@ -29,6 +29,12 @@ def selected(context: bpy.types.Context, world: WorldObjects) -> list[bpy.types.
     return sorted(chosen, key=lambda item: active not in (item, shown_of(world, item)))
 
 
+def about_selected(context: bpy.types.Context, world: WorldObjects | None) -> Hashable:
+    """What tells whether another world, or other lifted objects, have been selected."""
+    active, items = context.view_layer.objects.active, edited_objects(world) if world else ()
+    return world, active and active.session_uid, tuple(one.session_uid for one in items if is_selected(world, one))
+
+
 def select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
     for other in context.selected_objects:
         other.select_set(False)
@@ -52,18 +58,19 @@ class WT_OT_put_back(WaitsForWork, WorldOperator, bpy.types.Operator):
 
     everything: bpy.props.BoolProperty(name="Everything", description="Also objects that were removed or deleted")
 
-    waiting_text = "Finding what stands behind. ESC: cancel"
+    waiting_text = "Finding what was behind. ESC: cancel"
 
-    def preparation(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
-        others_stay = len(api.lifted_objects(world)) > 1 and not self.everything  # what they hide is colored anew
-        return api.prepare_supports(world) if others_stay else None
+    def about(self, context: bpy.types.Context) -> Hashable:
+        return about_selected(context, self.world(context))
+
+    def preparation(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        return None if self.everything else api.prepare_put_back(world, *selected(context, world))
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         if self.everything:
             api.put_all_back(world)
-            return
-        for item in selected(context, world):
-            api.put_back(world, item)
+        else:
+            api.put_back(world, *selected(context, world))
 
 
 class WT_OT_remove_object(WorldOperator, bpy.types.Operator):

@@ -12,7 +12,7 @@ from .. import api
 from ..scene.objects import edited_objects
 from ..scene.picking import Pick
 from ..scene.worlds import WorldObjects
-from .edit import select_only, selected, world_of_camera
+from .edit import about_selected, select_only, selected, world_of_camera
 from .marking import MarkOperator
 from .viewport import ViewportClicks
 from .waiting import WaitsForWork, begin
@@ -61,10 +61,7 @@ class WT_OT_split_object(MarkOperator, bpy.types.Operator):
         return "" if found.part == item else f"That is not a part of {item.name}, which is selected"
 
     def about(self, context: bpy.types.Context) -> Hashable:
-        world = self.world(context)
-        with suppress(WorldTracingError):
-            return world and (world, selected(context, world)[0].session_uid)
-        return world
+        return about_selected(context, self.world(context))
 
     def preparation(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
         return api.prepare_split(world, selected(context, world)[0], self.prompts())

@@ -24,7 +24,7 @@ from .world_data import Window, WorldData, window_around, window_with_neighbors
 REACH = 0.25  # heights of the object that its lower end may be from what it stands on
 OUTLINE = 2  # pixels around an object whose colors it has mixed with
 
-_plans, _cuts = Kept(2), Kept(4)
+_plans, _cuts, _recolorings = Kept(2), Kept(4), Kept(2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,12 +144,27 @@ def stand(positions: np.ndarray, planes: Sequence[Plane], up: Sequence[float]) -
 
 
 def recoloring(data: WorldData, changed: np.ndarray) -> Recoloring:
-    """Colors of the layers' points around those that have changed their owner.
+    """Colors of the layers' points around those that have changed their owner; the same is not computed twice.
 
     Args:
         data: `owner` as it is then.
         changed: (H, W) bool, pixels of which some point has another owner than before.
     """
+    return _recolorings.get(_recoloring_key(data, changed), lambda: _recolored(data, changed))
+
+
+def knows_recoloring(data: WorldData, changed: np.ndarray) -> bool:
+    """Whether `recoloring` would answer at once."""
+    return _recoloring_key(data, changed) in _recolorings
+
+
+def given_back(data: WorldData, numbers: Sequence[int]) -> tuple[WorldData, np.ndarray]:
+    """The same once objects with these numbers have given their points back, and (H, W) bool, where they had some."""
+    taken = np.isin(data.owner, [number for number in numbers if number > 0])
+    return replace(data, owner=np.where(taken, np.int32(0), data.owner)), taken.any(0)
+
+
+def _recolored(data: WorldData, changed: np.ndarray) -> Recoloring:
     window = window_with_neighbors(changed, data.owner)
     near = data.crop(window)
     rgb = np.broadcast_to(near.world.rgb, (*near.owner.shape, 3))
@@ -213,6 +228,10 @@ def _seen_taken(data: WorldData) -> np.ndarray:
 
 def _cut_key(data: WorldData, number: int, prompts: Sequence[Prompt], segmenter: SegmenterInUse) -> tuple:
     return data.world, _digest(data.owner), number, segmenter, frozen(prompts)
+
+
+def _recoloring_key(data: WorldData, changed: np.ndarray) -> tuple:
+    return data.world, _digest(data.owner), changed.tobytes()
 
 
 def _digest(owner: np.ndarray) -> bytes:

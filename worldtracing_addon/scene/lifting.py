@@ -21,7 +21,7 @@ from ..core.frames import to_blender
 from ..core.names import fit_name
 from .layer_group import NAME as GROUP_NAME
 from .layer_group import ensure_group
-from .lift_plan import OUTLINE, Recoloring, Wanted, knows_lift_plan, lift_plan, recoloring
+from .lift_plan import OUTLINE, Recoloring, Wanted, given_back, knows_lift_plan, knows_recoloring, lift_plan, recoloring
 from .merged import merge_layers
 from .meshes import meshes_of
 from .objects import (
@@ -103,16 +103,37 @@ def put_back(objects: WorldObjects, *items: bpy.types.Object) -> None:
 
     Meshes of them are hidden.
     """
-    data, parts = read_world(objects), objects.parts
-    lifted = [item for item in items if item[KIND] == LIFTED and item in parts]
+    data, lifted = read_world(objects), _that_are_lifted(objects, items)
     with Transaction() as transaction:
         for item in lifted:
             discard_fill(transaction, objects, item[ITEM])
         for item in items:
             _hide_meshes(transaction, objects, item)
             discard_object(transaction, item)
-        _give_back(transaction, objects, data, np.isin(data.owner, [item[NUMBER] for item in lifted]))
+        _give_back(transaction, objects, *given_back(data, [item[NUMBER] for item in lifted]))
         renew_merged(objects)
+
+
+def prepare_put_back(objects: WorldObjects, *items: bpy.types.Object) -> Callable[[], object] | None:
+    """What `put_back` would have to compute first, as `prepare_lift`.
+
+    Raises:
+        WorldTracingError: WT-SCENE-EMPTY.
+    """
+    layers = read_layers(objects)
+    numbers = [item[NUMBER] for item in _that_are_lifted(objects, items)]
+    data = layers.known_data()
+    if data is not None:
+        after, changed = given_back(data, numbers)
+        if not changed.any() or knows_recoloring(after, changed):
+            return None
+
+    def work() -> None:
+        after, changed = given_back(layers.data(), numbers)
+        if changed.any():
+            recoloring(after, changed)
+
+    return work
 
 
 def put_all_back(objects: WorldObjects) -> None:
@@ -125,7 +146,7 @@ def put_all_back(objects: WorldObjects) -> None:
         for item in shown_objects(objects):
             if item[KIND] == FILLED:
                 discard_object(transaction, item)
-        _give_back(transaction, objects, data, data.owner > 0)
+        _give_back(transaction, objects, *given_back(data, np.unique(data.owner)))
         renew_merged(objects)
 
 
@@ -141,11 +162,14 @@ def duplicate(objects: WorldObjects, item: bpy.types.Object) -> bpy.types.Object
     return copy
 
 
-def _give_back(transaction: Transaction, objects: WorldObjects, data: WorldData, taken: np.ndarray) -> None:
-    if not taken.any():
-        return
-    owner = np.where(taken, 0, data.owner).astype(np.int32)
-    write_ownership(transaction, objects, replace(data, owner=owner), taken.any(0))
+def _that_are_lifted(objects: WorldObjects, items: Sequence[bpy.types.Object]) -> list[bpy.types.Object]:
+    parts = objects.parts
+    return [item for item in items if item[KIND] == LIFTED and item in parts]
+
+
+def _give_back(transaction: Transaction, objects: WorldObjects, after: WorldData, changed: np.ndarray) -> None:
+    if changed.any():
+        write_ownership(transaction, objects, after, changed)
 
 
 def write_ownership(transaction: Transaction, objects: WorldObjects, data: WorldData, changed: np.ndarray) -> None:

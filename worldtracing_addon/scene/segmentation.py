@@ -92,9 +92,14 @@ def segmentation(world: LayeredWorld, segmenter: SegmenterInUse | None = None) -
     Args:
         segmenter: the built-in one without it.
     """
-    if segmenter is None or isinstance(segmenter.plugin, assistants.WorkerSegmenter):  # whose objects are the same
-        segmenter = built_in()
-    return _segmentations.get((world, segmenter), lambda: segmenter.plugin.segment(world, silent))
+    divider = _divider(segmenter)
+    return _segmentations.get((world, divider), lambda: divider.plugin.segment(world, silent))
+
+
+def _divider(segmenter: SegmenterInUse | None) -> SegmenterInUse:
+    """Who divides the world: all objects at once that a segmenter in the worker finds are those of the built-in one."""
+    in_worker = segmenter is not None and isinstance(segmenter.plugin, assistants.WorkerSegmenter)
+    return built_in() if segmenter is None or in_worker else segmenter
 
 
 def selection(world: LayeredWorld, segmenter: SegmenterInUse, prompts: Sequence[Prompt]) -> np.ndarray:
@@ -163,7 +168,7 @@ def prepare_selection(objects: WorldObjects, prompts: Sequence[Prompt]) -> Calla
 def _preparation(objects: WorldObjects, *segmenters: SegmenterInUse) -> Callable[[], None] | None:
     layers = read_layers(objects)
     data = layers.known_data()
-    if data is not None and all((data.world, segmenter) in _segmentations for segmenter in segmenters):
+    if data is not None and all((data.world, _divider(one)) in _segmentations for one in segmenters):
         return None
 
     def work() -> None:

@@ -75,6 +75,8 @@ def paint_again(transaction: Transaction, objects: WorldObjects, data: WorldData
     Args:
         reach: pixels around an object in which points were painted too.
     """
+    if not any(PAINTED in part.data.attributes for part in objects.point_layers):
+        return
     hidden = np.cumsum(data.remaining, axis=0, dtype=np.int8) > data.remaining  # something remains in front
     uncovered = data.remaining & ~hidden & dilate((data.owner > 0).any(0), reach)
     for part in objects.point_layers:

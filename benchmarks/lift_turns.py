@@ -1,0 +1,98 @@
+"""How long lifting holds Blender's main thread at 0.4 and 1.5 million points, and how long its thread computes.
+
+    .venv/bin/python benchmarks/lift_turns.py [--json]          needs the extra "train" (embreex, scipy)
+
+The three largest objects of a furnished room are lifted one after the other, as the operator does it: the click copies
+the layers out of Blender, a thread computes, and then the scene is changed. Prints the longest of each, the median of
+three rounds, as seconds of one core: name, value, unit, goal, and whether it is met. Exit status 1 if one is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import bpy
+from editing import full_world
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
+
+from checkout import load_extension
+
+load_extension()
+
+from world_tracing.backend.worldtracing.world import LayeredWorld  # noqa: E402
+from world_tracing.worldtracing_addon.scene import lifting, segmentation, world_data  # noqa: E402
+from world_tracing.worldtracing_addon.scene.build import build_world  # noqa: E402
+
+SIDES = {258: 0.1, 504: 0.25}
+"""Of the picture, and the goal in seconds for what the main thread does at once."""
+
+OBJECTS, ROUNDS = 3, 3
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    as_json = parser.parse_args().json
+    failed = False
+    for side, goal in SIDES.items():
+        room = full_world(side)
+        rounds = [measured(room) for _ in range(ROUNDS)]
+        for name in rounds[0]:
+            value = sorted(times[name] for times in rounds)[ROUNDS // 2]
+            at_most = goal if name.startswith("main thread") else None
+            unit = "" if name == "points" else "s"
+            ok = at_most is None or value <= at_most
+            failed |= not ok
+            if as_json:
+                print(json.dumps({"name": name, "value": value, "unit": unit, "goal": at_most, "ok": ok}))
+            else:
+                print(f"{'ok  ' if ok else 'MISS'} {name:40} {value:12.3f} {unit}" + f"  <= {at_most}" * bool(at_most))
+    return int(failed)
+
+
+def measured(room: LayeredWorld) -> dict[str, float]:
+    """The longest turns with this room built anew."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    arrays = (array.copy() for array in (room.points, room.valid, room.rgb, room.K))
+    traced = LayeredWorld(*arrays, "metric", metadata={"mode": "scene"})
+    world = build_world(bpy.context.scene, traced, name="room", photo=None, source="")
+    data = world_data.read_world(world)
+    masks = [segmentation.segmentation_of(world, data).mask(label + 1) for label in range(OBJECTS)]
+    world_data._known.clear()  # nothing is known of the world then
+    turns: dict[str, list[float]] = {"click": [], "thread": [], "lift": [], "put back": []}
+    for mask in masks:
+        work = timed(turns["click"], lambda mask=mask: lifting.prepare_lift(world, mask=mask))
+        thread = Thread(target=lambda work=work: timed(turns["thread"], work))
+        thread.start()
+        thread.join()
+        lifted = timed(turns["lift"], lambda mask=mask: lifting.lift_object(world, mask=mask))
+        bpy.context.view_layer.update()
+    lifting.prepare_put_back(world, lifted)()
+    timed(turns["put back"], lambda: lifting.put_back(world, lifted))
+    return {
+        "points": int(traced.valid.sum()),
+        "main thread, the click": max(turns["click"]),
+        "beside it, the first with segmentation": turns["thread"][0],
+        "beside it, later ones": max(turns["thread"][1:]),
+        "main thread, the lift": max(turns["lift"]),
+        "main thread, put back": max(turns["put back"]),
+    }
+
+
+def timed(times: list[float], work: Callable):
+    """The result of `work`; adds what it took to `times`."""
+    start = time.thread_time()
+    result = work()
+    times.append(time.thread_time() - start)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())
