@@ -4,6 +4,7 @@ The model itself is a stand-in: its weights are not the repository's to carry.
 """
 
 import sys
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from editing_world import BALL, SIZE, room
 
 from worldtracing.editing import Box, Click, Stroke, segment, select
+from worldtracing.editing.sam2_segmenter import Sam2Segmenter
 from worldtracing.errors import WorldTracingError
 
 torch = pytest.importorskip("torch")
@@ -24,7 +26,7 @@ class StandIn:
     config = SimpleNamespace(prompt_encoder_config=SimpleNamespace(image_size=INPUT))
 
     def __init__(self):
-        self.asked = []
+        self.asked, self.seen = [], []
 
     def from_pretrained(self, name, **options):
         assert options == {"local_files_only": True, "use_safetensors": True}
@@ -33,7 +35,12 @@ class StandIn:
     def eval(self):
         return self
 
+    def get_image_embeddings(self, pixels):
+        self.seen.append(pixels)
+        return ["fine", "coarse"]
+
     def __call__(self, **asked):
+        assert asked["image_embeddings"] == ["fine", "coarse"]
         self.asked.append(asked)
         if "input_boxes" in asked:
             x, y = asked["input_boxes"][0, 0].reshape(2, 2).mean(0)
@@ -65,7 +72,14 @@ def test_each_prompt_gives_a_mask_where_it_points(model, world, prompt):
     assert mask.shape == (SIZE, SIZE)
     assert (columns.mean(), rows.mean()) == pytest.approx((39.5, 59.5), abs=0.6)
     assert np.count_nonzero(mask) == pytest.approx(np.pi * (SIZE / 8) ** 2, rel=0.05)
-    assert model.asked[0]["pixel_values"].shape == (1, 3, INPUT, INPUT)
+    assert model.seen[0].shape == (1, 3, INPUT, INPUT)
+
+
+def test_a_picture_is_looked_at_once(model, world):
+    segmenter, other = Sam2Segmenter(), replace(world, rgb=world.rgb[::-1].copy())
+    for one in (world, replace(world, rgb=world.rgb.copy()), other, other, world):
+        segmenter.select(one, [Click(40, 60)])
+    assert len(model.asked) == 5 and len(model.seen) == 3
 
 
 def test_sam3_is_asked_in_the_same_way(monkeypatch, world):
@@ -75,7 +89,7 @@ def test_sam3_is_asked_in_the_same_way(monkeypatch, world):
     rows, columns = np.nonzero(mask)
     assert (columns.mean(), rows.mean()) == pytest.approx((39.5, 59.5), abs=0.6)
     assert one.asked[0]["input_labels"].tolist() == [[[1, 0]]]
-    assert one.asked[0]["pixel_values"][0, :, 0, 0].numpy() == pytest.approx(world.rgb[0, 0] / 127.5 - 1, abs=1e-5)
+    assert one.seen[0][0, :, 0, 0].numpy() == pytest.approx(world.rgb[0, 0] / 127.5 - 1, abs=1e-5)
 
 
 def test_what_is_not_the_object_is_told_as_such(model, world):

@@ -63,7 +63,8 @@ class LocalModel:
         if Path(self.source()).is_dir() or isinstance(try_to_load_from_cache(name, self.marker), str):
             return ""
         first = f"; accept its license on huggingface.co/{name} first" if self.gated else ""
-        return f"The weights of {name} are neither among the models nor in the Hugging Face cache{first}."
+        then = " The preferences of World Tracing download them." if self._is_listed() else ""
+        return f"The weights of {name} are neither among the models nor in the Hugging Face cache{first}.{then}"
 
     def source(self) -> str:
         """Where it is loaded from: its folder among the models that were downloaded, or else its name in the cache."""
@@ -96,18 +97,20 @@ class LocalModel:
             loaded = maker.from_pretrained(self.source(), local_files_only=True, **self.options(kind))
         except (OSError, ValueError) as error:
             first = f"Accept the license on huggingface.co/{name}, log in with: hf auth login. " if self.gated else ""
+            listed = self._is_listed()
+            run = "Download them in Blender's preferences of World Tracing, Models. Or run" if listed else "Run"
             raise WorldTracingError(
                 "WT-MODEL-MISSING",
                 f"The weights of {name} are not on this machine.",
-                f"{first}{self._in_preferences()}Run: hf download {name}{self.download}",
+                f"{first}{run}: hf download {name}{self.download}",
             ) from error
         return loaded.eval() if hasattr(loaded, "eval") else loaded
 
-    def _in_preferences(self) -> str:
+    def _is_listed(self) -> bool:
+        """Whether it is one of the models that can be downloaded with a click."""
         from ..weights.assistants import ASSISTANT_MODELS
 
-        listed = any(model.repo == self._name for model in ASSISTANT_MODELS.values())
-        return "Download them in Blender's preferences of World Tracing, Models. Or: " if listed else ""
+        return any(model.repo == self._name for model in ASSISTANT_MODELS.values())
 
     def options(self, kind: str) -> dict[str, Any]:
         """What `from_pretrained` of a class is told beside the name; weights are never read from pickle."""

@@ -6,6 +6,8 @@ Code and weights are under the Apache License 2.0 and not gated.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +39,7 @@ class Sam2Segmenter(local_model.LocalModel):
     )
     label, model, version, kind = "SAM 2", MODEL, "4.56", "Sam2Model"
     statistics = local_model.IMAGENET
+    _embedded: tuple[Any, list[Any]] = None, []
 
     def segment(self, world: LayeredWorld, on_progress: OnProgress = silent) -> Segmentation:
         """See `Segmenter.segment`; as `GraphSegmenter` does it."""
@@ -54,8 +57,7 @@ class Sam2Segmenter(local_model.LocalModel):
         (model,) = self.load(self.kind)
         size = int(model.config.prompt_encoder_config.image_size)
         scale = np.array([size / world.width, size / world.height])
-        pixels = local_model.pixels(world.rgb, size, size, *self.statistics)
-        inputs = {"pixel_values": torch.from_numpy(pixels)}
+        inputs: dict[str, Any] = {}
         points, labels = _points(prompts)
         if len(points):
             inputs["input_points"] = torch.from_numpy((points * scale).astype(np.float32))[None, None]
@@ -66,6 +68,7 @@ class Sam2Segmenter(local_model.LocalModel):
         if boxes:
             inputs["input_boxes"] = torch.from_numpy((boxes[0] * np.tile(scale, 2)).astype(np.float32))[None, None]
         with torch.inference_mode():
+            inputs["image_embeddings"] = self._embeddings(world.rgb, size)
             output = model(**inputs, multimask_output=not boxes and len(points) == 1)
         best = int(output.iou_scores[0, 0].argmax())
         logits = output.pred_masks[0, 0, best].float().numpy()
@@ -73,6 +76,16 @@ class Sam2Segmenter(local_model.LocalModel):
         if not mask.any():
             raise nothing_there()
         return mask
+
+    def _embeddings(self, rgb: np.ndarray, size: int) -> list[Any]:
+        """What the model makes of a picture, which takes most of the time; kept for further clicks in the same one."""
+        import torch
+
+        digest = blake2b(np.ascontiguousarray(rgb)).digest(), rgb.shape
+        if self._embedded[0] != digest:
+            pixels = torch.from_numpy(local_model.pixels(rgb, size, size, *self.statistics))
+            self._embedded = digest, self.load(self.kind)[0].get_image_embeddings(pixels)
+        return list(self._embedded[1])
 
 
 def _points(prompts: Sequence[Prompt]) -> tuple[np.ndarray, np.ndarray]:
