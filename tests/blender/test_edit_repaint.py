@@ -232,6 +232,21 @@ def test_the_button_is_one_undo_step(api, edit_modules, grainy, submodule):
     assert layer_state(edit_modules, api.active_world(bpy.context)) == painted
 
 
+def test_a_command_repaints_what_was_lifted(api, edit_modules, grainy):
+    world, owners = grainy()
+    lift(api, world, owners, room.BALL, "ball")
+    before = layer_state(edit_modules, world)
+    work = api.command_search(world, "repaint the ball")
+    assert work is not None and layer_state(edit_modules, world) == before
+    work()
+    assert api.command_search(world, "repaint the ball") is None
+    assert api.run_command(world, "repaint the ball") == "Repaint: ball"
+    painted = layer_state(edit_modules, world)
+    assert painted != before
+    api.repaint(world)
+    assert layer_state(edit_modules, world) == painted
+
+
 class Window:
     """Runs the operator in a window that only counts, and plays its events."""
 

@@ -22,6 +22,7 @@ def read(text, **options):
         ("hide chair", Command("hide", ("Chair",))),
         ("unhide the chair", Command("show", ("Chair",))),
         ("put back the red vase", Command("put back", ("red vase",))),
+        ("repaint the red vase", Command("repaint", ("red vase",))),
         ("move the chair left 0.5 m", Command("move", ("Chair",), (-0.5, 0, 0))),
         ("move the chair 50cm left", Command("move", ("Chair",), (-0.5, 0, 0))),
         ("move chair by 2 feet to the right", Command("move", ("Chair",), (0.6096, 0, 0))),

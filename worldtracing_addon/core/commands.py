@@ -17,6 +17,7 @@ EXAMPLES = {
     "show": "show the mug",
     "remove": "remove the mug",
     "put back": "put back the mug",
+    "repaint": "repaint the mug",
     "lift": "lift the mug",
     "move": "move the chair left 0.5 m",
     "rotate": "rotate the chair right 30 degrees",
@@ -26,13 +27,13 @@ EXAMPLES = {
 }
 """One command for each verb."""
 
-LIFTED_ONLY = ("show", "put back")
+LIFTED_ONLY = ("show", "put back", "repaint")
 """Verbs that say nothing of an object that is in its place still."""
 
 _VERBS = {
     "select": "select", "pick": "select", "hide": "hide", "show": "show", "unhide": "show", "reveal": "show",
     "remove": "remove", "delete": "remove", "erase": "remove", "restore": "put back", "lift": "lift",
-    "move": "move", "shift": "move", "push": "move", "rotate": "rotate", "turn": "rotate",
+    "repaint": "repaint", "move": "move", "shift": "move", "push": "move", "rotate": "rotate", "turn": "rotate",
     "scale": "scale", "resize": "scale", "duplicate": "duplicate", "copy": "duplicate", "clone": "duplicate",
     "replace": "replace", "swap": "replace", "exchange": "replace",
 }  # fmt: skip

@@ -9,13 +9,13 @@ import bpy
 
 from ...backend.worldtracing.editing.painters import PainterInfo
 from ...backend.worldtracing.errors import Cancelled
-from .. import api
+from .. import api, assistants
 from ..plugin_enum import plugin_enum
 from ..scene.objects import lifted_objects
 from ..scene.repainting import BUILT_IN, known_painters
 from ..scene.stand_ins import is_selected
 from ..scene.worlds import WorldObjects
-from .waiting import WaitsForWork
+from .waiting import WaitsForWork, begin
 from .world import WorldOperator
 
 
@@ -71,11 +71,20 @@ def _painters() -> list[PainterInfo]:
     return [info for info, _ in known_painters()]
 
 
+def _ask_for_it(choice: WT_Repaint, _context: bpy.types.Context) -> None:
+    if choice.painter_name != BUILT_IN:
+        begin(assistants.inquiry("painter"))  # the panel then tells whether the backend has it
+
+
 class WT_Repaint(bpy.types.PropertyGroup):
     """WindowManager.world_tracing_repaint: what to paint with."""
 
     painter_name: bpy.props.StringProperty(
-        name="Painter", description="The chosen painter by name", default=BUILT_IN, options={"HIDDEN"}
+        name="Painter",
+        description="The chosen painter by name",
+        default=BUILT_IN,
+        options={"HIDDEN"},
+        update=_ask_for_it,
     )
     painter: plugin_enum(_painters, "painter_name", "Paint With", "What makes up what the photo does not show")
     seed: bpy.props.IntProperty(

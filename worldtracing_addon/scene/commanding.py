@@ -10,7 +10,7 @@ import numpy as np
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ..core.commands import Command, Describe, no_name, parse
-from . import arranging, describing, lifting
+from . import arranging, describing, lifting, repainting
 from .attributes import read_attribute, write_attribute
 from .meshes import meshes_of
 from .objects import REMOVED, edited_objects
@@ -106,6 +106,8 @@ def search(objects: WorldObjects, text: str) -> Callable[[], None] | None:
     command = _parsed(objects, text, edited, found, describe)
     if works:
         return works[0]
+    if command.verb == "repaint":
+        return repainting.prepare(objects, [edited[name] for name in command.names], repainting.BUILT_IN, 0)
     in_place = [name for name, item in _items(objects, command, edited) if item is None and name in found]
     lifts = in_place and command.verb in LIFTING_VERBS
     return lifting.prepare_lift(objects, mask=found[in_place[0]]) if lifts else None
@@ -197,6 +199,10 @@ def _put_back(objects: WorldObjects, items: list[bpy.types.Object], _command: Co
     lifting.put_back(objects, *items)
 
 
+def _repaint(objects: WorldObjects, items: list[bpy.types.Object], _command: Command) -> None:
+    repainting.repaint(objects, items, repainting.BUILT_IN, 0)
+
+
 def _move(objects: WorldObjects, items: list[bpy.types.Object], command: Command) -> None:
     for item in items:
         arranging.move(objects, item, command.offset, command.metric)
@@ -232,6 +238,7 @@ _ACTIONS: dict[str, Callable[[WorldObjects, list[bpy.types.Object], Command], st
     "show": _show,
     "remove": _remove,
     "put back": _put_back,
+    "repaint": _repaint,
     "lift": lambda *_: None,
     "move": _move,
     "rotate": _rotate,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..progress import OnProgress, silent
+from ..regions import dilate
 from ..world import LayeredWorld
 from .base import Filled, Plane, front_layer, part
 from .colors import inner_part, without_outline
@@ -17,6 +18,15 @@ from .surfaces import Surfaces, take_apart
 
 FEWEST = 16
 """Pixels of a surface that are worth a painter; fewer keep their smooth colors."""
+
+RIM = 2
+"""Pixels along an object that show some of its color still, where the photo is not sharp; they are painted as well."""
+
+ENOUGH = 1.0
+"""Pixels seen of a surface per missing one, from which on it is painted by itself."""
+
+NONE = -1
+"""The number of what lies on no surface."""
 
 GROUND = 128
 """Gray of the ground on which a painter sees an object and its back."""
@@ -75,7 +85,9 @@ def repaint_hidden(
     """
     surfaces = surfaces or take_apart(part(world, points), planes)
     seen, front = points[0], front_layer(points)
-    picture, mixed = without_outline(world.rgb, seen, world.valid[0] & ~seen, surfaces.support[0])
+    elsewhere = world.valid[0] & ~seen
+    picture, _ = without_outline(world.rgb, seen, elsewhere, surfaces.support[0])
+    mixed = seen & dilate(elsewhere, RIM)
     in_fill = np.zeros_like(seen) if filled is None else filled.valid
     unknown = (front > 0) | in_fill | mixed
     surface = _surface(surfaces, front)
@@ -137,21 +149,29 @@ def repaint_back(
 
 
 def _surface(surfaces: Surfaces, front: np.ndarray) -> np.ndarray:
-    """(H, W) int64: the support that the front point of each ray lies on, or -2 - its sheet; -1 for neither."""
+    """(H, W) int64: the support that the front point of each ray lies on, or -2 - its sheet; `NONE` for neither."""
     at = np.maximum(front, 0)[None]
     support, sheet = (
         np.take_along_axis(values, at, 0)[0].astype(np.int64) for values in (surfaces.support, surfaces.sheet)
     )
-    return np.where(front < 0, -1, np.where(support >= 0, support, np.where(sheet >= 0, -2 - sheet, -1)))
+    return np.where(front < 0, NONE, np.where(support >= 0, support, np.where(sheet >= 0, -2 - sheet, NONE)))
 
 
 def _gaps(surface: np.ndarray, wanted: np.ndarray, seen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """For each surface (H, W) bool what is wanted of it, and what is seen of it or, of none in particular, of all."""
+    """What is wanted (H, W) bool, in parts, each with what of the seen tells how it looks.
+
+    A surface of which enough is seen is a part of its own; all others are one that looks like anything that is seen.
+    """
+    left = wanted.copy()
     for index in np.unique(surface[wanted]):
         gap = wanted & (surface == index)
-        source = inner_part(seen & (surface == index), seen) if index != -1 else seen
-        if np.count_nonzero(gap) >= FEWEST and source.any():
-            yield gap, source
+        source = inner_part(seen & (surface == index), seen)
+        if index != NONE and np.count_nonzero(source) >= ENOUGH * np.count_nonzero(gap):
+            left &= ~gap
+            if np.count_nonzero(gap) >= FEWEST:
+                yield gap, source
+    if np.count_nonzero(left) >= FEWEST and seen.any():
+        yield left, seen
 
 
 def _result(rgb: np.ndarray, painted: np.ndarray, layer: np.ndarray, in_fill: np.ndarray) -> Repainted:
