@@ -127,10 +127,11 @@ class _InWorker:
     ) -> Any:
         """What the worker's assistant answers to a file and further fields of the request."""
         folder = new_folder(self._folder)
+        given = {name: value for name, value in fields.items() if value}  # the protocol knows no empty texts
         try:
             answer = folder / "answer.safetensors"
             question = {"kind": self.kind, "plugin": self.info.name, "input": str(write(folder / "input.safetensors"))}
-            errands.run(self._settings, self._log, {**question, "output": str(answer), **fields}, on_progress)
+            errands.run(self._settings, self._log, {**question, "output": str(answer), **given}, on_progress)
             return read(answer)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

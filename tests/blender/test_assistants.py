@@ -11,6 +11,7 @@ import editing_world as room
 import numpy as np
 import pytest
 from editing_scene import places
+from layout import draw_panels
 from trace_help import disk_image
 
 MODULE = "bl_ext.user_default.world_tracing"
@@ -161,3 +162,17 @@ def test_choosing_a_segmenter_in_the_panel_asks_the_backend(api, build_room, ses
     edit.segmenter = "sam2"
     until(lambda: session.worker_assistants() is not None and not session.is_busy())
     assert "lacks the packages" in states(api.segmenters())["sam2"]
+    assert "Download Model" in draw_panels(MODULE)["WT_PT_edit"]
+    edit.segmenter = "graph"
+    assert "Download Model" not in draw_panels(MODULE)["WT_PT_edit"]
+
+
+def test_a_painter_in_the_worker_paints_the_same(session, preferences, submodule):
+    assistants = submodule("worldtracing_addon.assistants")
+    known = next(one for one in assistants.known("painter") if one.info.name == "patches")
+    rows, columns = np.mgrid[:32, :40]
+    rgb = np.repeat((100 + 50 * ((rows + columns) % 4 < 2))[..., None], 3, -1).astype(np.uint8)
+    unknown = (abs(rows - 16) < 4) & (abs(columns - 20) < 4)
+    painted = assistants.WorkerPainter(known).paint(rgb, unknown)
+    assert np.array_equal(painted, assistants.painter("patches").paint(rgb, unknown))
+    assert np.array_equal(painted[~unknown], rgb[~unknown])
