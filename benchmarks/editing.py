@@ -7,6 +7,8 @@
 Every object of every scene is clicked once, on a random pixel of it. Removed is one object per scene; the camera then
 moves around the room's middle by 8 degrees, and what is seen is compared with a picture of the room without the object.
 The photo has the object's shadow, which nothing here removes; so has the picture, and one without is compared as well.
+The same is done with what the painter "patches" makes of the hidden parts. Texture is the mean step from pixel to pixel
+in gray, relative to that of the picture with shadow.
 Times are those of the process, in seconds of one core.
 """
 
@@ -22,13 +24,14 @@ from pathlib import Path
 import numpy as np
 
 from worldtracing.data.editing_scenes import EditingScene, editing_scene
-from worldtracing.editing import Click, fill, lift, segment, select, surface_colors
+from worldtracing.editing import PAINTERS, Click, fill, lift, repaint_hidden, segment, select, surface_colors
 from worldtracing.editing.base import Segmentation
 from worldtracing.world import LayeredWorld
 
 TURN_DEGREES = 8.0
 LEAST_SHARE = 0.1  # of a point's color, below which a pixel does not show it
 SPEED_SIZE = 504  # six full layers: 1,524,096 points
+GAP = 150  # side in pixels of what is painted for speed
 
 
 class Report:
@@ -85,6 +88,14 @@ def removal(scene: EditingScene, segmentation: Segmentation, owner: int) -> tupl
     covered = [splat(scene, move, world.points[which], colors.rgb[which]) for which in (rest, photographed)]
     points = np.concatenate([world.points[rest], filled.points[filled.valid]])
     view, depth = splat(scene, move, points, np.concatenate([colors.rgb[rest], filled.rgb[filled.valid]]))
+    painted = repaint_hidden(
+        world, rest, planes, PAINTERS.load("patches")(), filled=filled, surfaces=segmentation.surfaces
+    )
+    of_rest = colors.rgb.copy()
+    rows, columns = np.nonzero(painted.layer >= 0)
+    of_rest[painted.layer[rows, columns], rows, columns] = painted.rgb[rows, columns]
+    of_fill = np.where(painted.of_fill[..., None], painted.rgb, filled.rgb)
+    repainted = splat(scene, move, points, np.concatenate([of_rest[rest], of_fill[filled.valid]]))[0]
     true, unshaded = (scene.without(owner, move @ scene.pose, shadow) for shadow in (True, False))
     by_layer = np.isfinite(covered[0][1])
     behind = by_layer & (covered[1][1] > 1.02 * covered[0][1])  # what only a hidden layer shows
@@ -92,11 +103,16 @@ def removal(scene: EditingScene, segmentation: Segmentation, owner: int) -> tupl
         "psnr": psnr(covered[0][0], true, by_layer),
         "psnr_behind": psnr(covered[0][0], true, behind),
         "psnr_unshaded": psnr(covered[0][0], unshaded, by_layer),
+        "behind_unshaded": psnr(covered[0][0], unshaded, behind),
+        "behind_painted": psnr(repainted, true, behind),
+        "behind_painted_unshaded": psnr(repainted, unshaded, behind),
+        "texture": texture(covered[0][0], behind) / texture(true, behind),
+        "texture_painted": texture(repainted, behind) / texture(true, behind),
         "psnr_filled": psnr(view, true, np.isfinite(depth)),
         "covered": by_layer.mean(),
         "covered_filled": np.isfinite(depth).mean(),
     }
-    return scores, [world.rgb, np.rint(view).astype(np.uint8), true]
+    return scores, [world.rgb, *(np.rint(one).astype(np.uint8) for one in (view, repainted)), true]
 
 
 def turned(center: np.ndarray, degrees: float) -> np.ndarray:
@@ -147,6 +163,12 @@ def psnr(picture: np.ndarray, true: np.ndarray, where: np.ndarray) -> float:
     return float(-10 * np.log10(max(np.mean((picture[where] / 255 - true[where] / 255) ** 2), 1e-10)))
 
 
+def texture(picture: np.ndarray, where: np.ndarray) -> float:
+    """Mean step of gray from a pixel to its right neighbor, both of them `where`; nan where there are none."""
+    both = where[:, 1:] & where[:, :-1]
+    return float(np.abs(np.diff(picture.astype(float).mean(-1), axis=1))[both].mean()) if both.any() else float("nan")
+
+
 def full_world(size: int) -> LayeredWorld:
     """A room in which every ray has six points: the missing ones repeat the last surface, as released models do."""
     world = editing_scene(8, size).world
@@ -180,6 +202,12 @@ def speed_part(report: Report) -> None:
     report.add("speed: colors of the object", seconds(lambda: surface_colors(world, lifted, planes)), "s")
     report.add("speed: colors of the rest", seconds(lambda: surface_colors(world, rest, planes)), "s")
     report.add("speed: fill", seconds(lambda: fill(world, rest, planes)), "s")
+    gap = np.zeros(world.rgb.shape[:2], bool)
+    gap[GAP : 2 * GAP, GAP : 2 * GAP] = True
+    painter = PAINTERS.load("patches")()
+    report.add(
+        f"speed: patches, a gap of {GAP} x {GAP}", seconds(lambda: painter.paint(world.rgb, gap)), "s", at_most=3
+    )
 
 
 def quality_part(report: Report, scenes: int, size: int, pictures: Path | None) -> None:
@@ -205,6 +233,11 @@ def quality_part(report: Report, scenes: int, size: int, pictures: Path | None) 
     report.add("remove: the same, its shadow gone too", mean["psnr_unshaded"], "dB")
     report.add("remove: the worst scene", min(scores["psnr"] for scores in removed), "dB")
     report.add("remove: PSNR where only a hidden layer covers", mean["psnr_behind"], "dB")
+    report.add("remove: the same, its shadow gone too", mean["behind_unshaded"], "dB")
+    report.add("remove: texture there, relative to the truth", mean["texture"], "")
+    report.add("repaint: PSNR where only a hidden layer covers", mean["behind_painted"], "dB")
+    report.add("repaint: the same, its shadow gone too", mean["behind_painted_unshaded"], "dB")
+    report.add("repaint: texture there, relative to the truth", mean["texture_painted"], "")
     report.add("remove: PSNR of all, filled", mean["psnr_filled"], "dB")
     report.add("remove: covered by layers", mean["covered"], "")
     report.add("remove: covered with the fill", mean["covered_filled"], "")
@@ -229,7 +262,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.add_argument("--scenes", type=int, default=24)
     parser.add_argument("--size", type=int, default=256, help="the photos' side in pixels")
-    parser.add_argument("--pictures", type=Path, help="folder for a picture per scene: photo, view, truth, labels")
+    parser.add_argument(
+        "--pictures", type=Path, help="folder for a picture per scene: photo, view, repainted, truth, labels"
+    )
     options = parser.parse_args()
     report = Report(options.json)
     quality_part(report, options.scenes, options.size, options.pictures)

@@ -2,8 +2,8 @@
 
 .venv/bin/python docs/editing_pictures.py
 
-Each row: the photo with the marks that select an object; the object lifted and moved; removed; and the world from the
-side.
+Each row: the photo with the marks that select an object; the object lifted and moved; removed; what it hid repainted
+with patches of the photo; and the world from the side, all in place.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def pictures(
         api.run_command(world, move)
         moved = render()
         api.remove_object(world, item)
-        return [marked(photo, size, box, stroke), moved, render(), side]
+        removed = render()
+        api.repaint(world, [item])
+        return [marked(photo, size, box, stroke), moved, removed, render(), side]
 
 
 def marked(photo: Path, size: tuple[int, int], box: tuple[float, ...], stroke: tuple[tuple[float, float], ...]):
