@@ -27,7 +27,7 @@ from checkout import load_extension
 load_extension()
 
 from world_tracing.backend.worldtracing.world import LayeredWorld  # noqa: E402
-from world_tracing.worldtracing_addon.scene import lifting, segmentation, world_data  # noqa: E402
+from world_tracing.worldtracing_addon.scene import lifting, preparing, segmentation, world_data  # noqa: E402
 from world_tracing.worldtracing_addon.scene.build import build_world  # noqa: E402
 
 SIDES = {258: 0.1, 504: 0.25}
@@ -68,13 +68,13 @@ def measured(room: LayeredWorld) -> dict[str, float]:
     world_data._known.clear()  # nothing is known of the world then
     turns: dict[str, list[float]] = {"click": [], "thread": [], "lift": [], "put back": []}
     for mask in masks:
-        work = timed(turns["click"], lambda mask=mask: lifting.prepare_lift(world, mask=mask))
+        work = timed(turns["click"], lambda mask=mask: preparing.prepare_lift(world, mask=mask))
         thread = Thread(target=lambda work=work: timed(turns["thread"], work))
         thread.start()
         thread.join()
         lifted = timed(turns["lift"], lambda mask=mask: lifting.lift_object(world, mask=mask))
         bpy.context.view_layer.update()
-    lifting.prepare_put_back(world, lifted)()
+    preparing.prepare_put_back(world, lifted)()
     timed(turns["put back"], lambda: lifting.put_back(world, lifted))
     return {
         "points": int(traced.valid.sum()),

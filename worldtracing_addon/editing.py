@@ -19,6 +19,7 @@ from .scene import (
     ground,
     joining,
     lifting,
+    preparing,
     rigs,
     segmentation,
     stand_ins,
@@ -99,7 +100,7 @@ def prepare_lift(
     Raises:
         WorldTracingError: WT-SCENE-EMPTY.
     """
-    return lifting.prepare_lift(world, prompts, mask)
+    return preparing.prepare_lift(world, prompts, mask)
 
 
 def merge_objects(world: WorldObjects, items: Sequence[bpy.types.Object]) -> bpy.types.Object:
@@ -133,7 +134,7 @@ def prepare_split(
     Raises:
         WorldTracingError: WT-SCENE-SELECT, WT-SCENE-EMPTY.
     """
-    return joining.prepare_split(world, item, prompts)
+    return preparing.prepare_split(world, item, prompts)
 
 
 def prepare_objects(world: WorldObjects) -> Callable[[], object] | None:
@@ -196,7 +197,7 @@ def prepare_put_back(world: WorldObjects, *items: bpy.types.Object) -> Callable[
     Raises:
         WorldTracingError: WT-SCENE-EMPTY.
     """
-    return lifting.prepare_put_back(world, *items)
+    return preparing.prepare_put_back(world, *items)
 
 
 def put_all_back(world: WorldObjects) -> None:

@@ -323,3 +323,15 @@ def test_what_put_back_uncovers_is_colored_beside_blender(api, edit_modules, win
     assert window.start("edit", "WT_OT_put_back", everything=False) == {"RUNNING_MODAL"}
     assert window.finish() == {"FINISHED"}
     assert layer_state(edit_modules, window.world) == before and len(api.lifted_objects(window.world)) == 1
+
+
+def test_all_that_a_command_lifts_is_computed_beside_blender(api, submodule, window, slow, monkeypatch):
+    slow.go.set()
+    plans, threads = submodule("worldtracing_addon.scene.lift_plan"), []
+    find = plans.lift
+    monkeypatch.setattr(plans, "lift", lambda *given: threads.append(threading.current_thread()) or find(*given))
+    names = api.find_objects(window.world)[:2]
+    line = f'replace "{names[0]}" with "{names[1]}"'
+    assert window.start("edit", "WT_OT_run_command", text=line) == {"RUNNING_MODAL"}
+    assert window.finish() == {"FINISHED"}
+    assert len(api.lifted_objects(window.world)) == len(threads) == 2 and threading.main_thread() not in threads

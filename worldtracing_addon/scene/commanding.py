@@ -10,7 +10,7 @@ import numpy as np
 
 from ...backend.worldtracing.errors import WorldTracingError
 from ..core.commands import Command, Describe, no_name, parse
-from . import arranging, describing, lifting, repainting
+from . import arranging, describing, lifting, preparing, repainting
 from .attributes import read_attribute, write_attribute
 from .meshes import meshes_of
 from .objects import REMOVED, edited_objects
@@ -81,8 +81,7 @@ def run(objects: WorldObjects, text: str) -> str:
 def search(objects: WorldObjects, text: str) -> Callable[[], None] | None:
     """What has to be computed or looked for before `run` can do a line at once: work for a thread; None where nothing.
 
-    Call it again after each: what is looked for can depend on what was found. Of several objects that a line lifts,
-    only the first is lifted without computing more.
+    Call it again after each: what is looked for can depend on what was found.
 
     Raises:
         WorldTracingError: as `run`.
@@ -108,9 +107,8 @@ def search(objects: WorldObjects, text: str) -> Callable[[], None] | None:
         return works[0]
     if command.verb == "repaint":
         return repainting.prepare(objects, [edited[name] for name in command.names], repainting.BUILT_IN, 0)
-    in_place = [name for name, item in _items(objects, command, edited) if item is None and name in found]
-    lifts = in_place and command.verb in LIFTING_VERBS
-    return lifting.prepare_lift(objects, mask=found[in_place[0]]) if lifts else None
+    masks = [found[name] for name, item in _items(objects, command, edited) if item is None and name in found]
+    return preparing.prepare_lifts(objects, masks) if masks and command.verb in LIFTING_VERBS else None
 
 
 def _items(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import uuid4
 
 import bpy
@@ -12,15 +12,16 @@ from mathutils import Matrix, Vector
 from ...backend.worldtracing.editing.base import Prompt
 from ...backend.worldtracing.errors import WorldTracingError
 from .attributes import read_attribute
-from .lift_plan import cut, knows_cut, stand
-from .lifting import new_shown, renew_merged, up_in_root
+from .lift_plan import cut, stand
+from .lifting import new_shown, renew_merged
 from .objects import FILLED, LIFTED, NUMBER, ORIGIN, UP, inverse_of, is_lifted, matrix_of, shown_objects
 from .parts import discard_object
 from .point_meshes import Attributes, chosen, joined_attributes, new_point_mesh
 from .points import LAYER, PIXEL, POSITION
+from .preparing import require_lifted, up_in_root
 from .segmentation import planes_of, segmenter_of
 from .transaction import Transaction
-from .world_data import read_layers, read_world
+from .world_data import read_world
 from .world_writing import write_owner
 from .worlds import ITEM, KIND, WorldObjects
 
@@ -59,7 +60,7 @@ def split(objects: WorldObjects, item: bpy.types.Object, prompts: Sequence[Promp
     Raises:
         WorldTracingError: WT-SCENE-SELECT for what is no lifted object, WT-SCENE-PROMPT, WT-SCENE-SPLIT.
     """
-    _require_lifted(objects, item)
+    require_lifted(objects, item)
     data = read_world(objects)
     part = cut(data, item[NUMBER], prompts, segmenter_of(objects.scene))
     number = int(data.owner.max()) + 1
@@ -79,40 +80,6 @@ def split(objects: WorldObjects, item: bpy.types.Object, prompts: Sequence[Promp
         write_owner(transaction, objects, data, np.where(part.points, number, data.owner))
         renew_merged(objects)
     return made
-
-
-def prepare_split(
-    objects: WorldObjects, item: bpy.types.Object, prompts: Sequence[Prompt]
-) -> Callable[[], None] | None:
-    """What `split` would have to compute first.
-
-    Returns:
-        Work for a thread, which touches no Blender data; None where all is known.
-
-    Raises:
-        WorldTracingError: WT-SCENE-SELECT, WT-SCENE-EMPTY. The work raises the others of `split`.
-    """
-    _require_lifted(objects, item)
-    layers, wanted = read_layers(objects), (item[NUMBER], tuple(prompts), segmenter_of(objects.scene))
-    data = layers.known_data()
-    if data is not None and knows_cut(data, *wanted):
-        return None
-
-    def work() -> None:
-        data = layers.data()
-        planes_of(data)
-        cut(data, *wanted)
-
-    return work
-
-
-def _require_lifted(objects: WorldObjects, item: bpy.types.Object) -> None:
-    if item not in objects.parts or not is_lifted(item):
-        raise WorldTracingError(
-            "WT-SCENE-SELECT",
-            f"{item.name} was not lifted out of this world; a copy cannot be split.",
-            "Select a lifted object under Objects in the outliner.",
-        )
 
 
 def _join(transaction: Transaction, first: bpy.types.Object, others: Sequence[bpy.types.Object]) -> None:

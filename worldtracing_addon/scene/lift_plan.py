@@ -24,7 +24,10 @@ from .world_data import Window, WorldData, window_around, window_with_neighbors
 REACH = 0.25  # heights of the object that its lower end may be from what it stands on
 OUTLINE = 2  # pixels around an object whose colors it has mixed with
 
-_plans, _cuts, _recolorings = Kept(2), Kept(4), Kept(2)
+MOST = 8
+"""Lifts that are planned in advance, as a command's that speaks of several objects."""
+
+_plans, _cuts, _recolorings = Kept(MOST), Kept(4), Kept(2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,6 @@ class LiftPlan:
     Attributes:
         name: the segmentation's.
         number: that the object's points in the layers carry.
-        owner: (L, H, W) int32, whose each point is then.
         places: layers, rows and columns of the object's points, (N,) each.
         positions: (N, 3) float32, around `origin`.
         rgb: (N, 3) uint8 sRGB.
@@ -83,7 +85,6 @@ class LiftPlan:
 
     name: str
     number: int
-    owner: np.ndarray
     places: tuple[np.ndarray, np.ndarray, np.ndarray]
     positions: np.ndarray
     rgb: np.ndarray
@@ -94,6 +95,12 @@ class LiftPlan:
     filled: Filled
     window: Window
     recoloring: Recoloring
+
+    def owner_after(self, data: WorldData) -> np.ndarray:
+        """(L, H, W) int32, whose each point is once the object is lifted out of the world it was planned for."""
+        owner = data.owner.copy()
+        owner[self.places] = self.number
+        return owner
 
 
 def lift_plan(data: WorldData, wanted: Wanted) -> LiftPlan:
@@ -106,9 +113,22 @@ def lift_plan(data: WorldData, wanted: Wanted) -> LiftPlan:
     return _plans.get(wanted.key(data), lambda: _planned(data, wanted))
 
 
-def knows_lift_plan(data: WorldData, wanted: Wanted) -> bool:
-    """Whether `lift_plan` would answer at once."""
-    return wanted.key(data) in _plans
+def lift_plans(data: WorldData, several: Sequence[Wanted]) -> list[LiftPlan]:
+    """How to lift objects one after the other, `MOST` of them."""
+    plans = []
+    for wanted in several[:MOST]:
+        plans.append(lift_plan(data, wanted))
+        data = replace(data, owner=plans[-1].owner_after(data))
+    return plans
+
+
+def knows_lift_plans(data: WorldData, several: Sequence[Wanted]) -> bool:
+    """Whether `lift_plans` would answer at once."""
+    for wanted in several[:MOST]:
+        if wanted.key(data) not in _plans:
+            return False
+        data = replace(data, owner=lift_plan(data, wanted).owner_after(data))
+    return True
 
 
 def cut(data: WorldData, number: int, prompts: Sequence[Prompt], segmenter: SegmenterInUse) -> Lifted:
@@ -198,7 +218,6 @@ def _planned(data: WorldData, wanted: Wanted) -> LiftPlan:
     return LiftPlan(
         name=_name(data, wanted.segmenter, mask),
         number=number,
-        owner=owner,
         places=np.nonzero(taken),
         positions=positions - origin.astype(np.float32),
         rgb=colors.rgb[points],

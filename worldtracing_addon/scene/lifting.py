@@ -6,13 +6,12 @@ nothing is lost, whatever becomes of the object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import uuid4
 
 import bpy
 import numpy as np
-from mathutils import Vector
 
 from ...backend.worldtracing.editing.base import Filled, Prompt
 from .. import compat
@@ -21,7 +20,7 @@ from ..core.frames import to_blender
 from ..core.names import fit_name
 from .layer_group import NAME as GROUP_NAME
 from .layer_group import ensure_group
-from .lift_plan import OUTLINE, Recoloring, Wanted, given_back, knows_lift_plan, knows_recoloring, lift_plan, recoloring
+from .lift_plan import OUTLINE, Recoloring, given_back, lift_plan, recoloring
 from .merged import merge_layers
 from .meshes import meshes_of
 from .objects import (
@@ -33,16 +32,15 @@ from .objects import (
     REMOVED,
     UP,
     ensure_shift_group,
-    inverse_of,
     lifted_objects,
     shown_objects,
 )
 from .parts import discard_object, new_item
 from .point_meshes import new_point_mesh
 from .points import COLOR, CONFIDENCE, LAYER, PIXEL, POSITION
-from .segmentation import segmenter_of
+from .preparing import that_are_lifted, wanted
 from .transaction import Transaction
-from .world_data import Window, WorldData, read_layers, read_world
+from .world_data import Window, WorldData, read_world
 from .world_writing import paint_again, write_colors, write_owner
 from .worlds import ITEM, KIND, WORLD, WorldObjects, layer_modifier
 
@@ -67,7 +65,7 @@ def lift_object(
             before.
     """
     data = read_world(objects)
-    plan = lift_plan(data, _wanted(objects, prompts, mask))
+    plan = lift_plan(data, wanted(objects, prompts, mask))
     name = name or plan.name
     with Transaction() as transaction:
         mesh = _points_mesh(transaction, name, plan.positions, plan.rgb, plan.places, plan.invented, plan.confidence)
@@ -75,27 +73,9 @@ def lift_object(
         lifted[NUMBER], lifted[UP] = plan.number, plan.up.tolist()
         if plan.filled.valid.any():
             _add_fill(transaction, objects, lifted, plan.filled, plan.window)
-        _write_layers(transaction, objects, replace(data, owner=plan.owner), plan.recoloring)
+        _write_layers(transaction, objects, replace(data, owner=plan.owner_after(data)), plan.recoloring)
         renew_merged(objects)
     return lifted
-
-
-def prepare_lift(
-    objects: WorldObjects, prompts: Sequence[Prompt] = (), mask: np.ndarray | None = None
-) -> Callable[[], None] | None:
-    """What `lift_object` would have to compute first.
-
-    Returns:
-        Work for a thread, which touches no Blender data; None where lifting has nothing to compute.
-
-    Raises:
-        WorldTracingError: WT-SCENE-EMPTY. The work raises the others of `lift_object`.
-    """
-    layers, wanted = read_layers(objects), _wanted(objects, prompts, mask)
-    data = layers.known_data()
-    if data is not None and knows_lift_plan(data, wanted):
-        return None
-    return lambda: lift_plan(layers.data(), wanted)
 
 
 def put_back(objects: WorldObjects, *items: bpy.types.Object) -> None:
@@ -103,7 +83,7 @@ def put_back(objects: WorldObjects, *items: bpy.types.Object) -> None:
 
     Meshes of them are hidden.
     """
-    data, lifted = read_world(objects), _that_are_lifted(objects, items)
+    data, lifted = read_world(objects), that_are_lifted(objects, items)
     with Transaction() as transaction:
         for item in lifted:
             discard_fill(transaction, objects, item[ITEM])
@@ -112,28 +92,6 @@ def put_back(objects: WorldObjects, *items: bpy.types.Object) -> None:
             discard_object(transaction, item)
         _give_back(transaction, objects, *given_back(data, [item[NUMBER] for item in lifted]))
         renew_merged(objects)
-
-
-def prepare_put_back(objects: WorldObjects, *items: bpy.types.Object) -> Callable[[], object] | None:
-    """What `put_back` would have to compute first, as `prepare_lift`.
-
-    Raises:
-        WorldTracingError: WT-SCENE-EMPTY.
-    """
-    layers = read_layers(objects)
-    numbers = [item[NUMBER] for item in _that_are_lifted(objects, items)]
-    data = layers.known_data()
-    if data is not None:
-        after, changed = given_back(data, numbers)
-        if not changed.any() or knows_recoloring(after, changed):
-            return None
-
-    def work() -> None:
-        after, changed = given_back(layers.data(), numbers)
-        if changed.any():
-            recoloring(after, changed)
-
-    return work
 
 
 def put_all_back(objects: WorldObjects) -> None:
@@ -162,11 +120,6 @@ def duplicate(objects: WorldObjects, item: bpy.types.Object) -> bpy.types.Object
     return copy
 
 
-def _that_are_lifted(objects: WorldObjects, items: Sequence[bpy.types.Object]) -> list[bpy.types.Object]:
-    parts = objects.parts
-    return [item for item in items if item[KIND] == LIFTED and item in parts]
-
-
 def _give_back(transaction: Transaction, objects: WorldObjects, after: WorldData, changed: np.ndarray) -> None:
     if changed.any():
         write_ownership(transaction, objects, after, changed)
@@ -186,15 +139,6 @@ def _write_layers(transaction: Transaction, objects: WorldObjects, data: WorldDa
     write_colors(transaction, objects, data, colors.rgb, colors.window)
     write_owner(transaction, objects, data, data.owner)
     paint_again(transaction, objects, data, OUTLINE)
-
-
-def up_in_root(objects: WorldObjects) -> tuple[float, float, float]:
-    """The scene's up in the frame of the root."""
-    return tuple((inverse_of(objects.root).to_3x3() @ Vector((0, 0, 1))).normalized())
-
-
-def _wanted(objects: WorldObjects, prompts: Sequence[Prompt], mask: np.ndarray | None) -> Wanted:
-    return Wanted(segmenter_of(objects.scene), up_in_root(objects), prompts, mask)
 
 
 def _points_mesh(
