@@ -232,6 +232,28 @@ def test_the_button_is_one_undo_step(api, edit_modules, grainy, submodule):
     assert layer_state(edit_modules, api.active_world(bpy.context)) == painted
 
 
+def test_what_one_stops_another_that_waits_for_the_same_paints(api, submodule, grainy, imagines):
+    world, owners = grainy(things=(room.BALL,))
+    lift(api, world, owners, room.BALL, "ball")
+    stop, imagines.stopped = threading.Event(), []
+    cancelled = submodule("backend.worldtracing.errors").Cancelled
+
+    def on_progress(*_):
+        if stop.is_set():
+            raise cancelled
+
+    background = submodule("worldtracing_addon.handoff").in_background
+    imagines.go.clear()
+    first = background(api.prepare_repaint(world, painter="imagines", on_progress=on_progress))
+    assert imagines.begun.wait(LIMIT)
+    second = background(api.prepare_repaint(world, painter="imagines"))
+    stop.set()
+    assert isinstance(first.exception(LIMIT), cancelled)
+    imagines.go.set()
+    second.result(LIMIT)
+    assert api.prepare_repaint(world, painter="imagines") is None and len(imagines.stopped) == 1
+
+
 def test_a_command_repaints_what_was_lifted(api, edit_modules, grainy):
     world, owners = grainy()
     lift(api, world, owners, room.BALL, "ball")

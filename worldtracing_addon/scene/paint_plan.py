@@ -11,6 +11,7 @@ import numpy as np
 from ...backend.worldtracing.editing.base import Filled, front_layer
 from ...backend.worldtracing.editing.painters import Painter
 from ...backend.worldtracing.editing.repaint import FEWEST, Repainted, repaint_back, repaint_hidden
+from ...backend.worldtracing.errors import Cancelled
 from ...backend.worldtracing.progress import OnProgress, silent
 from ...backend.worldtracing.regions import dilate
 from ..core.kept import Kept
@@ -114,8 +115,13 @@ def paint_plan(data: WorldData, wanted: PaintWanted, on_progress: OnProgress = s
 
     Raises:
         WorldTracingError: those of the painter.
+        Cancelled: by `on_progress`.
     """
-    return _plans.get(wanted.key(data), lambda: _planned(data, wanted, on_progress))
+    while True:
+        try:
+            return _plans.get(wanted.key(data), lambda: _planned(data, wanted, on_progress))
+        except Cancelled:  # maybe another thread that was making the same
+            on_progress("painting", 0, 1)  # raises where it is this one
 
 
 def knows_paint_plan(data: WorldData, wanted: PaintWanted) -> bool:
@@ -134,7 +140,9 @@ def _planned(data: WorldData, wanted: PaintWanted, on_progress: OnProgress) -> P
         points = data.owner == number
         behind = (front_layer(points) > 0) & np.isin(data.owner[0], [one for one in numbers if one != number])
         if np.count_nonzero(behind) >= FEWEST:
-            hidden = repaint_hidden(data.world, points, planes, wanted.painter, wanted=behind, **asked)
+            hidden = repaint_hidden(
+                data.world, points, planes, wanted.painter, wanted=behind, text=wanted.names[number], **asked
+            )
             objects.setdefault(number, []).append(hidden)
     if wanted.painter.info.generative:
         for number in set(numbers) & wanted.names.keys():

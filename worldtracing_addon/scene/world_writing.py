@@ -77,12 +77,13 @@ def paint_again(transaction: Transaction, objects: WorldObjects, data: WorldData
     """
     if not any(PAINTED in part.data.attributes for part in objects.point_layers):
         return
+    painted_parts = [part for part in objects.point_layers if part.data.attributes.get(PAINTED) is not None]
+    if not painted_parts:
+        return
     hidden = np.cumsum(data.remaining, axis=0, dtype=np.int8) > data.remaining  # something remains in front
     uncovered = data.remaining & ~hidden & dilate((data.owner > 0).any(0), reach)
-    for part in objects.point_layers:
+    for part in painted_parts:
         before = read_attribute(part.data, PAINTED)
-        if before is None:
-            continue
         painted = np.where(uncovered[part["wt_layer"]][data.vertices[part["wt_layer"]]], before, 0)
         which = np.flatnonzero(painted)
         _write(transaction, part.data, PAINTED, "INT", before, painted)
