@@ -159,7 +159,9 @@ def test_what_was_downloaded_for_selecting_is_listed_and_deleted(preferences, ap
     api.models()
     assert models.fetched() == {"sam2"} and not models.can_fetch("sam2")
     api.delete_model("sam2")
-    assert models.fetched() == frozenset() and not weights.parent.exists()
+    assert not weights.parent.exists()
+    api.models()
+    assert models.fetched() == frozenset()
 
 
 def test_a_set_up_from_a_folder_without_any_network(preferences, api, background, submodule, tmp_path):
