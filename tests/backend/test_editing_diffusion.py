@@ -103,6 +103,14 @@ def test_it_paints_what_is_unknown_and_nothing_else(weights, picture, unknown):
     assert (one.paint(picture, unknown, "the back of a chair", 4) != painted).any()
 
 
+def test_weights_of_full_precision_do_as_well(weights, picture, unknown, tmp_path):
+    shutil.copytree(weights, tmp_path / "full")
+    for file in (tmp_path / "full").rglob("*.fp16.safetensors"):
+        file.rename(file.with_name(file.name.replace(".fp16", "")))
+    painted = painter(tmp_path / "full").paint(picture, unknown, "wood", 3)
+    np.testing.assert_array_equal(painted, painter(weights).paint(picture, unknown, "wood", 3))
+
+
 def test_it_stops_between_steps(weights, picture, unknown):
     def cancelled_at_the_third(_stage, k, _n):
         if k == 3:

@@ -89,8 +89,10 @@ class DiffusionPainter(local_model.LocalModel):
     def _has(self, file: str) -> bool:
         from huggingface_hub import try_to_load_from_cache
 
-        folder = Path(self._name)
-        return (folder / file).is_file() if folder.is_dir() else bool(try_to_load_from_cache(self._name, file))
+        folder = Path(self.source())
+        if folder.is_dir():
+            return (folder / file).is_file()
+        return isinstance(try_to_load_from_cache(self._name, file), str)
 
 
 def _painted(
