@@ -60,6 +60,7 @@ def heading(name: str, item) -> str:
     if not inspect.isfunction(item):
         return f"`{name}`"
     signature = re.sub(r"\b(?:[a-z_]\w*\.)+(?=[A-Z])", "", str(inspect.signature(item)))
+    signature = re.sub(r"<function (\w+) at \w+>", r"\1", signature)
     return f"`{name}{signature}`".replace("'", "")
 
 
