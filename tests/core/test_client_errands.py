@@ -128,3 +128,13 @@ def test_where_no_worker_can_be_asked_there_are_no_assistants(monkeypatch, tmp_p
     monkeypatch.setattr(session, "worker_command", lambda _python: [sys.executable, "-c", "print('not a worker')"])
     errands.ask(WorkerSettings(python=Path(sys.executable)), None)
     assert session.worker_assistants() == [] and not session.is_busy()
+
+
+@pytest.mark.parametrize("capabilities", [[], ["assist"]])
+def test_a_worker_that_knows_no_assistants_or_never_answers_has_none(monkeypatch, capabilities):
+    hello = {"type": "hello", "protocol": 1, "pid": 1, "capabilities": capabilities}
+    program = f"import json, sys; print(json.dumps({hello!r}), flush=True); sys.stdin.read()"
+    monkeypatch.setattr(session, "worker_command", lambda _python: [sys.executable, "-c", program])
+    monkeypatch.setattr(errands, "ASK_SECONDS", 1.0 if capabilities else DEADLINE_SECONDS)
+    errands.ask(SETTINGS, None)
+    assert session.worker_assistants() == [] and not session.is_busy()

@@ -24,6 +24,9 @@ from .worker import Worker
 
 POLL_SECONDS = 0.02
 
+ASK_SECONDS = 60.0
+"""A worker that has not told of its assistants for so long has none: some plug-in hangs, and traces wait in line."""
+
 WAITING = "Waiting for a selection or search"
 """Stage of what waits for the end of an errand."""
 
@@ -94,6 +97,7 @@ def ask(settings: WorkerSettings, log_path: Path | None) -> None:
 
 def _ask(worker: Worker, cancelled: threading.Event) -> None:
     worker.claim()
+    overdue = time.monotonic() + ASK_SECONDS
     try:
         worker.assistants = None
         if worker.hello is not None:  # else it is asked then
@@ -102,7 +106,8 @@ def _ask(worker: Worker, cancelled: threading.Event) -> None:
             if cancelled.is_set():
                 raise Cancelled
             gone = any(message["type"] == WORKER_GONE for message in worker.poll())
-            if gone or (worker.hello is not None and "assist" not in worker.hello["capabilities"]):
+            unable = worker.hello is not None and "assist" not in worker.hello["capabilities"]
+            if gone or unable or time.monotonic() > overdue:
                 worker.assistants = []
             time.sleep(POLL_SECONDS)
         session.set_assistants(worker.assistants)

@@ -126,10 +126,11 @@ def _small_files(model: ReleasedModel, endpoint: str | None, token: str | None) 
     hub = need("huggingface_hub", "hub", "download weights")
     endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or hub.constants.ENDPOINT).rstrip("/")
     try:
-        files = hub.HfApi(endpoint=endpoint, token=token).list_repo_files(model.repo)
+        siblings = hub.HfApi(endpoint=endpoint, token=token).model_info(model.repo).siblings or ()
     except Exception as error:
         known = translate(error, model, endpoint, token)
         if known is None:
             raise
         raise known from error
+    files = [sibling.rfilename for sibling in siblings]
     return [file for file in files if file.endswith(SMALL) and "/" not in file]

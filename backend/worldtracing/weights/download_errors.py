@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..errors import WorldTracingError
 from .catalogue import RELEASED, ReleasedModel
 
-FROM_FILE = "Or fetch the file with a browser and convert it: `worldtracing weights convert {name} --from FILE`."
+FROM_FILE = " Or fetch the file with a browser and convert it: `worldtracing weights convert {name} --from FILE`."
 TRANSIENT = ("TransportError", "ConnectionError", "TimeoutError")
 BUSY_STATUS = (408, 429, 500, 502, 503, 504)
 LASTING = ("ProxyError", "UnsupportedProtocol", "OfflineModeIsEnabled", "WorldTracingError")
@@ -32,13 +32,13 @@ def translate(error: Exception, model: ReleasedModel, endpoint: str, token: str 
         return WorldTracingError(
             "WT-MODEL-NOT-FOUND",
             f"There is no {model.repo}/{model.file} at {endpoint}.",
-            f"Look at {model.page}: it may have moved, or a mirror may lack it. {_from_file(model)}",
+            f"Look at {model.page}: it may have moved, or a mirror may lack it.{_from_file(model)}",
         )
     if "OfflineModeIsEnabled" in names:
         return WorldTracingError(
             "WT-NET-OFFLINE",
             "The hub library is in offline mode.",
-            f"Unset HF_HUB_OFFLINE. {_from_file(model)}",
+            f"Unset HF_HUB_OFFLINE.{_from_file(model)}",
         )
     if "ProxyError" in names:
         return WorldTracingError(
@@ -56,7 +56,7 @@ def translate(error: Exception, model: ReleasedModel, endpoint: str, token: str 
         return WorldTracingError(
             "WT-NET-UNREACHABLE",
             f"{endpoint} cannot be reached ({error}).",
-            f"Check the network, proxy and firewall, or use a mirror (HF_ENDPOINT). {_from_file(model)}",
+            f"Check the network, proxy and firewall, or use a mirror (HF_ENDPOINT).{_from_file(model)}",
         )
     return None
 

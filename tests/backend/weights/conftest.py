@@ -142,8 +142,8 @@ class Hub:
             self._send(request)
 
     def _list(self, request):
-        entries = [{"type": "file", "path": name, "oid": "0" * 40, "size": len(self.content)} for name in self.files]
-        body = json.dumps(entries).encode()
+        siblings = [{"rfilename": name} for name in self.files]
+        body = json.dumps({"id": "somebody/something", "siblings": siblings}).encode()
         request.send_response(200)
         request.send_header("Content-Type", "application/json")
         request.send_header("Content-Length", str(len(body)))
