@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 
 import bpy
 
@@ -104,11 +103,9 @@ class WT_OT_insert_on_support(WaitsForWork, bpy.types.Operator):
         return api.prepare_supports(world)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        world = world_of_camera(context)
-        if not ViewportClicks.possible(context) or world is None:
+        if not ViewportClicks.possible(context) or world_of_camera(context) is None:
             return self.execute(context)
-        with suppress(WorldTracingError):  # executing says so
-            begin(api.prepare_supports(world))
+        begin(self.work_of(context, api.prepare_supports))
         self._clicks = ViewportClicks(context, "Click where the object is to stand. ESC: cancel")
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}

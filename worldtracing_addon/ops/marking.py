@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from math import dist
 
 import bpy
@@ -86,8 +85,7 @@ class MarkOperator(WaitsForWork, WorldOperator):
         self._clicks, self._overlay = ViewportClicks(context, f"{self.hint}. {KEYS}"), MarkOverlay(context.area)
         self._region, self._path, self._mouse = None, [], None
         self.x, self.y, self.more, self.box = 0, 0, "", (0, 0, 0, 0)
-        with suppress(WorldTracingError):  # executing says so
-            begin(api.prepare_objects(world))
+        begin(self.work_of(context, api.prepare_objects))
         context.window_manager.modal_handler_add(self)
         context.window.cursor_modal_set("EYEDROPPER")
         return {"RUNNING_MODAL"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Hashable
+from functools import partial
 
 import bpy
 
@@ -79,7 +80,7 @@ class WaitsForWork:
             self.end_wait(context)
             self.report({"INFO"}, f"{self.bl_label} was left, as the scene or the selection has changed meanwhile")
             return {"CANCELLED"}
-        work = self._next_work(context)
+        work = self.work_of(context, partial(self.preparation, context))
         if work is None:
             self.end_wait(context)
             return self.execute(context)
@@ -117,13 +118,16 @@ class WaitsForWork:
             self.show(context, None)
         self._timer = None
 
-    def _next_work(self, context: bpy.types.Context) -> Callable[[], object] | None:
+    def work_of(
+        self, context: bpy.types.Context, prepare: Callable[[WorldObjects], Callable[[], object] | None]
+    ) -> Callable[[], object] | None:
+        """What `prepare` gives for the world to change; None where executing says what is wrong."""
         world = self.world(context)
         if context.window is None or world is None or world.is_linked or context.mode.startswith("EDIT"):
-            return None  # executing says what is wrong
+            return None
         try:
-            return self.preparation(context, world)
-        except Exception:  # so does this
+            return prepare(world)
+        except Exception:  # executing meets it again
             return None
 
 
