@@ -142,7 +142,7 @@ def _completed(
         else:
             match.begin_from(coarse)
         for _ in range(ROUNDS if scale is finest else COARSE_ROUNDS):
-            on_progress("paint", done, rounds)
+            on_progress("painting", done, rounds)
             match.search()
             match.vote()
             done += 1
