@@ -116,7 +116,9 @@ def test_sam3_is_asked_as_it_was_trained_and_gives_masks(monkeypatch, picture):
     assert found[1].mask[10:30, 20:40].all() and found[1].mask.sum() == 400
 
 
-@pytest.mark.parametrize(("name", "first"), [("sam3", "Accept the license"), ("grounding-dino", "Download them in Blender")])
+@pytest.mark.parametrize(
+    ("name", "first"), [("sam3", "Accept the license"), ("grounding-dino", "Download them in Blender")]
+)
 def test_missing_weights_name_the_command_and_the_license_to_accept(monkeypatch, picture, name, first):
     def absent(*_, **__):
         raise OSError("offline")
