@@ -68,9 +68,9 @@ def repaint_hidden(
 ) -> Repainted:
     """Paint what would be seen from the photo's camera of a set of points alone, where the photo shows something else.
 
-    A painter that is not generative paints each surface from what is seen of it: a floor takes nothing from the wall,
-    and where nothing is seen of a surface, nothing is painted. Only the front point of a ray gets a color: what is
-    hidden behind it too keeps its own.
+    A painter that is not generative paints each surface from what is seen of it: a floor takes nothing from the wall.
+    Surfaces of which less is seen than is missing are painted together, from all that is seen. Only the front point of
+    a ray gets a color: what is hidden behind it too keeps its own.
 
     Args:
         world: with everything in place; its layer 0 is what the photo shows.
@@ -95,7 +95,7 @@ def repaint_hidden(
         picture = np.where(in_fill[..., None], filled.rgb, picture)
         surface = np.where(in_fill, support_map(planes, filled.points, in_fill), surface)
     wanted = unknown if wanted is None else unknown & wanted
-    if painter.info.generative:
+    if painter.info.generative and wanted.any():
         rgb = painter.paint(picture, wanted, text, seed, on_progress)
         return _result(rgb, wanted, front, in_fill)
     rgb, painted = picture.copy(), np.zeros_like(wanted)
