@@ -25,5 +25,5 @@ def need(module: str, extra: str, purpose: str) -> ModuleType:
         raise WorldTracingError(
             "WT-ENV-PACKAGE",
             f"The Python package {module.split('.')[0]} is needed to {purpose} and cannot be imported ({error}).",
-            f"Repair the backend environment, or run: pip install 'worldtracing[{extra}]'.",
+            f"Set up or repair the backend in Blender's preferences, or run: pip install 'worldtracing[{extra}]'.",
         ) from error

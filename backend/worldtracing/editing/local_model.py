@@ -90,7 +90,7 @@ class LocalModel:
             raise WorldTracingError(
                 "WT-ENV-PACKAGE",
                 f"{self.label} needs the Python package {self.library}, {self.version} or newer ({error}).",
-                f"Run: pip install '{self.library}>={self.version}'",
+                f"Update the backend in Blender's preferences, or run: pip install '{self.library}>={self.version}'",
             ) from error
         name = self._name
         try:
