@@ -33,6 +33,9 @@ def find_button(command, shares=(0.2,), below=None):
     ]
     for index, place in enumerate(places):
         text = yield from copied(*place)
+        if text == "nothing":  # Blender was drawing: then the mouse has come, but is over no button yet
+            yield 0.2
+            text = yield from copied(*place)
         found.add(text)
         if _runs(text, command):
             for other in reversed(places[max(0, index - 3) : index + 1]):  # on a busy machine, the answer comes late

@@ -42,6 +42,12 @@ def taken_points():
     return sum(value.value > 0 for owner in owners if owner for value in owner.data)
 
 
+def painted_points():
+    """How many of the layers' points a painter has colored."""
+    painted = (layer.data.attributes.get("wt_painted") for layer in layers())
+    return sum(value.value > 0 for colors in painted if colors for value in colors.data)
+
+
 def seeds():
     return module("scene.origin").world_seeds(root())
 

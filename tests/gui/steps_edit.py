@@ -18,7 +18,7 @@ from hand import (
     waiting_for_clicks,
 )
 from sidebar import find_middle, press_button, unfold
-from state import job, layers, of_kind, root, taken_points
+from state import job, layers, of_kind, painted_points, root, taken_points
 
 CUP = 0.62, 0.47
 """Where the camera's view shows the cup."""
@@ -69,7 +69,7 @@ def wait_for_colors(name, seconds):
 
 
 def lift_and_remove():
-    """A click on the cup lifts it, another removes it; two undo steps bring everything back."""
+    """A click on the cup lifts it, another removes it, a third repaints what it hid; undo brings everything back."""
     title = yield from unfold("WT_PT_edit")
     yield from press_button(
         "wt.lift_object", lambda: waiting_for_clicks("lift_object"), "the wait for a click", below=title
@@ -86,6 +86,11 @@ def lift_and_remove():
     assert item.hide_render and taken_points() == lifted
     yield 0.5
     screenshot("21_removed.png")
+    yield from press_button("wt.repaint", painted_points, "painted points", below=title)
+    say("painted", painted_points(), "points of the layers")
+    yield 0.5
+    screenshot("22_repainted.png")
+    yield from undo(lambda: not painted_points() and bpy.data.objects[name].hide_viewport, "smooth colors again")
     yield from undo(lambda: not bpy.data.objects[name].hide_viewport, "the object is shown again")
     assert taken_points() == lifted
     yield from undo(lambda: not of_kind("lifted") and not taken_points(), "its points are the layers' again")
