@@ -46,7 +46,9 @@ def slow(submodule, monkeypatch):
     monkeypatch.setattr(registry, "_entry_points", points)
     assistants.local_states.cache_clear()
     yield state
-    state.go.set()  # no thread may be left waiting
+    state.go.set()  # no thread may be left waiting, or be at work in the next test
+    for thread in set(state.threads) - {threading.main_thread()}:
+        thread.join(LIMIT)
     assistants.local_states.cache_clear()
 
 
@@ -335,3 +337,67 @@ def test_all_that_a_command_lifts_is_computed_beside_blender(api, submodule, win
     assert window.start("edit", "WT_OT_run_command", text=line) == {"RUNNING_MODAL"}
     assert window.finish() == {"FINISHED"}
     assert len(api.lifted_objects(window.world)) == len(threads) == 2 and threading.main_thread() not in threads
+
+
+def test_escape_and_the_same_again_at_once(api, submodule, window, slow):
+    """The thread that was left ends as the worker's do: cancelled, which is not what the second one has asked for."""
+    start_lift(api, window)
+    assert slow.begun.wait(LIMIT)
+    slow.begun.clear()
+    left = window.operator
+    assert window.send("ESC") == {"CANCELLED"}
+    assert start_lift(api, window) == {"RUNNING_MODAL"} and window.operator is not left
+    slow.error = submodule("backend.worldtracing.errors").Cancelled()
+    slow.go.set()
+    assert left._work.exception(LIMIT) is slow.error
+    slow.error = None
+    assert window.finish() == {"FINISHED"} and not window.said
+    assert len(api.lifted_objects(window.world)) == 1
+
+
+def test_what_escape_elsewhere_has_ended_is_begun_again(api, submodule, window, slow):
+    start_lift(api, window)
+    slow.error = submodule("backend.worldtracing.errors").Cancelled()
+    slow.go.set()
+    assert window.operator._work.exception(LIMIT) is slow.error
+    slow.error = None
+    assert window.finish() == {"FINISHED"} and not window.said
+    assert len(api.lifted_objects(window.world)) == 1
+
+
+def test_a_defect_at_the_end_is_said_and_leaves_nothing(api, submodule, window, slow, monkeypatch, capsys):
+    def fail(*_):
+        raise ValueError("no")
+
+    monkeypatch.setattr(submodule("worldtracing_addon.api"), "lift_object", fail)
+    start_lift(api, window)
+    assert window.finish() == {"CANCELLED"}
+    ((level, text),) = window.said
+    assert level == "ERROR" and "WT-SCENE-FAILED" in text and "ValueError: no" in capsys.readouterr().err
+
+
+def test_a_turntable_that_plays_is_not_waited_for(api, window, slow):
+    """The root's matrix is then another one in its last digits each time, up is not."""
+    slow.go.set()
+    place = [click(api, window.owners, room.CUP)]
+    for turn in range(8):
+        window.world.root.rotation_euler = 0.3, 0.1, turn
+        bpy.context.view_layer.update()
+        work = api.prepare_lift(window.world, place)
+        assert (work is None) == (turn > 0), turn
+        work and work()
+
+
+def test_what_it_means_can_change_meanwhile(api, window, slow):
+    """The command was about the ball."""
+    slow.go.set()
+    ball, cup = (lift(api, window.world, window.owners, thing, str(thing)) for thing in (room.BALL, room.CUP))
+    ball.select_set(True)
+    slow.go.clear()
+    mesh = window.world.layers[-1].data
+    mesh.vertices[0].co.x += 1e-3  # so there is something to compute
+    assert window.start("edit", "WT_OT_run_command", text="remove it") == {"RUNNING_MODAL"}
+    ball.select_set(False)
+    cup.select_set(True)
+    assert window.finish() == {"CANCELLED"} and "changed meanwhile" in window.said[0][1]
+    assert not cup.hide_render and not ball.hide_render

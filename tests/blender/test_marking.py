@@ -175,3 +175,38 @@ def test_a_viewport_that_is_closed_in_mid_drag_ends_it(marking):
     operator._clicks.area.type = "IMAGE_EDITOR"
     assert send("LEFTMOUSE", "RELEASE", by=(60, 60)) == {"CANCELLED"}
     assert operator.changes == 0 and operator._overlay._handle is None
+
+
+def test_what_stops_it_in_mid_aim_is_said_and_leaves_nothing(marking, submodule, capsys):
+    operator, send = marking
+    error = submodule("worldtracing_addon.api").WorldTracingError("WT-SCENE-SELECT", "It was deselected.", "Select it.")
+    said = []
+    for problem in (error, ValueError("no")):
+
+        def answer(*_, problem=problem):
+            raise problem
+
+        operator.answer = answer
+        draw(send, (0, 0), (20, 0), shift=True)
+        send("LEFTMOUSE", "PRESS")
+        assert send("LEFTMOUSE", "RELEASE") == {"CANCELLED"}
+        assert operator.changes == 0 and operator._overlay._handle is None
+        said.append(operator.said)
+    assert "deselected" in said[0] and "WT-SCENE-FAILED" in said[1] and "ValueError: no" in capsys.readouterr().err
+
+
+def test_switching_the_add_on_off_in_mid_aim_leaves_nothing(marking, submodule, monkeypatch):
+    operator, send = marking
+    viewport, restored, status = submodule("worldtracing_addon.ops.viewport"), [], ["Click"]
+    draw(send, (0, 0), (20, 0), shift=True)
+    assert operator._overlay._handle is not None
+    window = SimpleNamespace(cursor_modal_restore=lambda: restored.append(1))
+    context = SimpleNamespace(
+        workspace=SimpleNamespace(status_text_set=status.append), window_manager=SimpleNamespace(windows=[window])
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(viewport, "bpy", SimpleNamespace(context=context))
+        viewport.unregister()
+    assert operator._overlay._handle is None and restored == [1] and status[-1] is None
+    viewport.unregister()
+    assert restored == [1], "there was nothing to take away"

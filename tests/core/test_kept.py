@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from world_tracing.worldtracing_addon.core.kept import Kept
+from world_tracing.backend.worldtracing.errors import Cancelled
+from world_tracing.worldtracing_addon.core.kept import Kept, forget, forget_all, sweep
 
 LIMIT = 30  # seconds
 
@@ -51,3 +52,41 @@ def test_what_was_not_asked_for_longest_goes_first():
     for key in ("a", "b", "a", "c"):
         kept.get(key, lambda: None)
     assert [key in kept for key in "abc"] == [True, False, True]
+
+
+def test_who_waits_for_one_that_was_cancelled_makes_it():
+    kept, begun, looked_up, go = Kept(2), Event(), Event(), Event()
+
+    class Key(str):
+        def __hash__(self):
+            looked_up.set()
+            return super().__hash__()
+
+    def cancelled():
+        begun.set()
+        assert go.wait(LIMIT)
+        raise Cancelled
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(kept.get, "a", cancelled)
+        assert begun.wait(LIMIT)
+        other = threads.submit(kept.get, Key("a"), lambda: "found")
+        assert looked_up.wait(LIMIT)  # so it waits for the first
+        go.set()
+        assert other.result(LIMIT) == "found"
+        with pytest.raises(Cancelled):
+            first.result(LIMIT)
+
+
+def test_what_nobody_will_ask_about_again_is_forgotten():
+    first, other, a, b = Kept(4), Kept(4), Event(), Event()
+    for kept, key in ((first, (a, 1)), (first, (b, 1)), (other, (a, 2)), (other, "c")):
+        kept.get(key, lambda: None)
+    forget(a)
+    assert (a, 1) not in first and (b, 1) in first and (a, 2) not in other and "c" in other
+    first.get((a, 3), lambda: "found by who had it still")
+    assert (a, 3) in first
+    sweep()
+    assert (a, 3) not in first and (b, 1) in first
+    forget_all()
+    assert (b, 1) not in first and "c" not in other

@@ -29,10 +29,16 @@ def selected(context: bpy.types.Context, world: WorldObjects) -> list[bpy.types.
     return sorted(chosen, key=lambda item: active not in (item, shown_of(world, item)))
 
 
+def about_items(world: WorldObjects | None) -> Hashable:
+    """What tells whether another world is active, or other lifted objects have been selected."""
+    items = edited_objects(world) if world else ()
+    return world, tuple(one.session_uid for one in items if is_selected(world, one))
+
+
 def about_selected(context: bpy.types.Context, world: WorldObjects | None) -> Hashable:
-    """What tells whether another world, or other lifted objects, have been selected."""
-    active, items = context.view_layer.objects.active, edited_objects(world) if world else ()
-    return world, active and active.session_uid, tuple(one.session_uid for one in items if is_selected(world, one))
+    """`about_items`, and which of them is the active one."""
+    active = context.view_layer.objects.active
+    return about_items(world), active and active.session_uid
 
 
 def select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
@@ -166,6 +172,9 @@ class WT_OT_run_command(WaitsForWork, WorldOperator, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         self.text = self.text or context.window_manager.world_tracing_edit.command
         return self.start(context)
+
+    def about(self, context: bpy.types.Context) -> Hashable:
+        return about_items(self.world(context))  # which "it" means
 
     def preparation(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
         return api.command_search(world, self.text)

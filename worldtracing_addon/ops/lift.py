@@ -110,9 +110,8 @@ class WT_OT_insert_on_support(WaitsForWork, bpy.types.Operator):
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if self.waits:
-            return self.follow(context, event)
+    def aim(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Take the click."""
         world = world_of_camera(context)
         if event.type in {"ESC", "RIGHTMOUSE"} or world is None:
             self.cancel(context)

@@ -90,9 +90,8 @@ class MarkOperator(WaitsForWork, WorldOperator):
         context.window.cursor_modal_set("EYEDROPPER")
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if self.waits:
-            return self.follow(context, event)
+    def aim(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Take clicks, boxes and strokes until the thing is told."""
         world = active_world(context)
         if event.type in {"ESC", "RIGHTMOUSE"} or world is None or not is_open(self._clicks.area):
             self.cancel(context)

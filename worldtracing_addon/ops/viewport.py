@@ -8,7 +8,9 @@ import numpy as np
 from ...backend.worldtracing.editing.base import Box
 from ..scene.picking import Pick, box_in_view, picks_in_region
 from ..scene.worlds import WorldObjects
-from ..ui.overlay import is_open
+from ..ui.overlay import is_open, remove_all
+
+_asking: list[ViewportClicks] = []
 
 
 class ViewportClicks:
@@ -22,6 +24,7 @@ class ViewportClicks:
         """
         self.area = context.area
         context.workspace.status_text_set(text)
+        _asking.append(self)
 
     @staticmethod
     def possible(context: bpy.types.Context) -> bool:
@@ -56,4 +59,21 @@ class ViewportClicks:
         return box_in_view(part, view, (region.width, region.height), start, end)
 
     def end(self, context: bpy.types.Context) -> None:
+        """Ask no more."""
         context.workspace.status_text_set(None)
+        if self in _asking:
+            _asking.remove(self)
+
+
+def register() -> None:
+    """There is nothing to register."""
+
+
+def unregister() -> None:
+    """Take away what operators show that wait for clicks: Blender leaves it when the add-on is switched off."""
+    remove_all()
+    if _asking:
+        bpy.context.workspace.status_text_set(None)
+        for window in bpy.context.window_manager.windows:
+            window.cursor_modal_restore()
+    _asking.clear()

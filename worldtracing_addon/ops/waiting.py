@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from functools import partial
 
 import bpy
 
-from ...backend.worldtracing.errors import WorldTracingError
+from ...backend.worldtracing.errors import Cancelled, WorldTracingError
 from ..client import errands
+from ..core.kept import sweep
 from ..handoff import in_background
 from ..scene.worlds import WorldObjects, active_world
 from ..work import defect
@@ -20,7 +22,7 @@ _timers: list[bpy.types.Timer] = []
 class WaitsForWork:
     """An operator that executes once all it needs is computed: in a window beside Blender, without one at once.
 
-    `modal` must call `follow` while `waits`, and `cancel` must call `end_wait`.
+    One that is told something in the viewport first does so in `aim`; its `cancel` must call `end_wait`.
     """
 
     waiting_text = "Computing. ESC: cancel"
@@ -62,7 +64,15 @@ class WaitsForWork:
         return result
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return self.follow(context, event)
+        try:
+            return self.follow(context, event) if self.waits else self.aim(context, event)
+        except Exception as error:  # Blender ends the operator then, but neither its timer nor what it draws
+            self.cancel(context)
+            return self._fail(context, error)
+
+    def aim(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """What `modal` does as long as nothing is waited for."""
+        raise NotImplementedError
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Also called by Blender, when it ends the operator to load a file or to quit. The thread ends by itself."""
@@ -84,7 +94,7 @@ class WaitsForWork:
         if work is None:
             self.end_wait(context)
             return self.execute(context)
-        self._work, self._about = in_background(work), about
+        self._work, self._about = started(work), about
         if not self.waits:
             self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
             _timers.append(self._timer)
@@ -99,9 +109,12 @@ class WaitsForWork:
         if event.type != "TIMER" or not self._work.done() or bpy.app.is_job_running("RENDER"):
             return {"PASS_THROUGH"}
         error = self._work.exception()
-        if error is None:
+        if error is None or isinstance(error, Cancelled):  # by who has left another operator: it is begun again
             return self.wait(context)
         self.end_wait(context)
+        return self._fail(context, error)
+
+    def _fail(self, context: bpy.types.Context, error: BaseException) -> set[str]:
         if not isinstance(error, WorldTracingError):
             traceback.print_exception(error)
             error = defect(error, "search")
@@ -134,7 +147,19 @@ class WaitsForWork:
 def begin(work: Callable[[], object] | None) -> None:
     """Have work done that will be waited for later; what goes wrong is told then."""
     if work is not None:
-        in_background(work)
+        started(work)
+
+
+def started(work: Callable[[], object]) -> Future:
+    """Work in a thread. What it is about may be gone before it ends: another file opened, the points edited."""
+
+    def run() -> object:
+        try:
+            return work()
+        finally:
+            sweep()
+
+    return in_background(run)
 
 
 def register() -> None:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from hashlib import blake2b
 
 import numpy as np
 
 from ...backend.worldtracing.editing.detectors import Detection, Detector, DetectorInfo
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import assistants
+from ..core.kept import Kept
 from .segmentation import prepare_selection, select
 from .world_data import WorldData
 from .worlds import WorldObjects
 
-KEPT = 16
-"""Searches that are remembered."""
-
-_found: dict[tuple, list[Detection]] = {}
-"""By world, session ids of its layers' meshes (which a retrace changes), detector and words."""
+_found = Kept(16)
+"""By the photo's colors, detector and words."""
 
 
 def known_detectors() -> list[tuple[DetectorInfo, str]]:
@@ -57,10 +56,10 @@ def search(objects: WorldObjects, data: WorldData, words: str) -> Callable[[], N
     info = detector_in_use()
     if info is None:
         return assistants.inquiry("detector")
-    key = _key(objects, info.name, words)
+    key = _key(data.world.rgb, info.name, words)
     if key not in _found:
         return partial(_look, key, data.world.rgb, assistants.detector(info.name))
-    for detection in _found[key]:
+    for detection in _look(key, data.world.rgb, assistants.detector(info.name)):
         work = None if detection.mask is not None else prepare_selection(objects, [detection.box])
         if work is not None or _is_in_place(_mask(objects, data, detection), data):
             return work
@@ -73,10 +72,13 @@ def described(objects: WorldObjects, data: WorldData, words: str) -> np.ndarray 
     Raises:
         WorldTracingError: what stops the detector or the segmenter: WT-ENV-PACKAGE, WT-MODEL-MISSING, WT-WORKER-...
     """
-    while (look := search(objects, data, words)) is not None:
-        look()
+    while (work := search(objects, data, words)) is not None:
+        work()
     info = detector_in_use()
-    for detection in _found.get(_key(objects, info.name, words), ()) if info else ():
+    if info is None:
+        return None
+    key = _key(data.world.rgb, info.name, words)
+    for detection in _look(key, data.world.rgb, assistants.detector(info.name)):
         mask = _mask(objects, data, detection)
         if _is_in_place(mask, data):
             return mask
@@ -99,13 +101,9 @@ def _mask(objects: WorldObjects, data: WorldData, detection: Detection) -> np.nd
         return np.zeros(data.world.rgb.shape[:2], bool)
 
 
-def _key(objects: WorldObjects, detector: str, words: str) -> tuple:
-    meshes = tuple(part.data.session_uid for part in objects.point_layers)
-    return objects.id, meshes, detector, words.casefold()
+def _look(key: tuple, rgb: np.ndarray, detector: Detector) -> list[Detection]:
+    return _found.get(key, partial(detector.find, rgb, key[-1]))
 
 
-def _look(key: tuple, rgb: np.ndarray, detector: Detector) -> None:
-    found = detector.find(rgb, key[-1])
-    while len(_found) >= KEPT:
-        _found.pop(next(iter(_found)), None)
-    _found[key] = found
+def _key(rgb: np.ndarray, detector: str, words: str) -> tuple:
+    return rgb.shape, blake2b(rgb, digest_size=16).digest(), detector, words.casefold()

@@ -86,7 +86,8 @@ def wanted(objects: WorldObjects, prompts: Sequence[Prompt], mask: np.ndarray | 
 
 def up_in_root(objects: WorldObjects) -> tuple[float, float, float]:
     """The scene's up in the frame of the root."""
-    return tuple((inverse_of(objects.root).to_3x3() @ Vector((0, 0, 1))).normalized())
+    up = (inverse_of(objects.root).to_3x3() @ Vector((0, 0, 1))).normalized()
+    return tuple(round(value, 5) for value in up)  # the rest changes from frame to frame where the root is animated
 
 
 def that_are_lifted(objects: WorldObjects, items: Sequence[bpy.types.Object]) -> list[bpy.types.Object]:

@@ -111,7 +111,7 @@ def selection(world: LayeredWorld, segmenter: SegmenterInUse, prompts: Sequence[
     """
     found = _found(world, segmenter, frozen(prompts))
     if isinstance(found, WorldTracingError):
-        raise found
+        raise WorldTracingError(found.code, found.message, found.fix)  # the kept one would keep every traceback
     return found
 
 

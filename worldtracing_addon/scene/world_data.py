@@ -14,6 +14,7 @@ from ...backend.worldtracing.world import LayeredWorld
 from .. import compat
 from ..core.color import convert
 from ..core.frames import to_opencv
+from ..core.kept import forget, forget_all
 from .attributes import read_attribute
 from .points import COLOR, CONFIDENCE, OWNER, PIXEL, POSITION
 from .worlds import WorldObjects
@@ -124,9 +125,9 @@ class StoredWorld:
         with _lock:
             data = self.known_data()
             if data is None:
-                _known.pop(self.id, None)
+                _forget(self.id)
                 while len(_known) >= KEPT:
-                    _known.pop(next(iter(_known)))  # the oldest
+                    _forget(next(iter(_known)))  # the oldest
                 _known[self.id] = _Known(self)
                 data = _known[self.id].data(self)
             return data
@@ -183,6 +184,11 @@ class _Known:
                 owner[(layer.number, *self._vertices[layer.number])] = layer.owner
         return WorldData(self._world, owner, tuple(self._vertices))
 
+    def forget(self) -> None:
+        """Free what was computed from it; the same points read again would be another value."""
+        if self._world is not None:
+            forget(self._world)
+
     def _color(self, stored: StoredWorld) -> None:
         rgb = np.zeros((*self._valid.shape[1:], 3), np.uint8)
         for layer, first in zip(stored.layers, self._first, strict=True):
@@ -190,6 +196,7 @@ class _Known:
                 rows, columns = self._vertices[layer.number]
                 rgb[rows[first], columns[first]] = layer.photo(first, stored.to_rec709)
         if self._world is None or not np.array_equal(self._world.rgb, rgb):
+            self.forget()
             K, scale, mode, engine = stored.camera
             K, metadata = np.array(K, np.float64).reshape(3, 3), {"mode": mode, "engine": engine}
             self._world = LayeredWorld(self._points, self._valid, rgb, K, scale, self._confidence, metadata)
@@ -268,6 +275,32 @@ def shown_colors(mesh: bpy.types.Mesh, which: np.ndarray | slice = slice(None)) 
 def unpacked(packed: np.ndarray) -> np.ndarray:
     """(..., 3) uint8 of colors as 0xRRGGBB."""
     return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
+
+
+def _forget(world_id: str) -> None:
+    if world_id in _known:
+        _known.pop(world_id).forget()
+
+
+def _forget_everything() -> None:
+    with _lock:
+        for world_id in list(_known):
+            _forget(world_id)
+    forget_all()
+
+
+@bpy.app.handlers.persistent
+def _on_file_opened(*_) -> None:
+    _forget_everything()
+
+
+def register() -> None:
+    bpy.app.handlers.load_post.append(_on_file_opened)
+
+
+def unregister() -> None:
+    bpy.app.handlers.load_post.remove(_on_file_opened)
+    _forget_everything()
 
 
 def _to_srgb(linear: np.ndarray, to_rec709: np.ndarray) -> np.ndarray:

@@ -75,8 +75,6 @@ def paint_again(transaction: Transaction, objects: WorldObjects, data: WorldData
     Args:
         reach: pixels around an object in which points were painted too.
     """
-    if not any(PAINTED in part.data.attributes for part in objects.point_layers):
-        return
     painted_parts = [part for part in objects.point_layers if part.data.attributes.get(PAINTED) is not None]
     if not painted_parts:
         return

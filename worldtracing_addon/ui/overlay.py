@@ -11,6 +11,8 @@ COLOR, OTHER_COLOR = (1.0, 0.55, 0.0, 1.0), (0.1, 0.45, 1.0, 1.0)
 RING_PIXELS, LINE_PIXELS = 6.0, 2.0
 RING = [(RING_PIXELS * cos(k * pi / 8), RING_PIXELS * sin(k * pi / 8)) for k in range(17)]
 
+_shown: list[Overlay] = []
+
 
 def is_open(area: bpy.types.Area) -> bool:
     """Whether a 3D viewport is still there; Blender crashes where one that was closed is asked for anything."""
@@ -37,6 +39,7 @@ class Overlay:
     def _start(self) -> None:
         if self._handle is None:
             self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
+            _shown.append(self)
         self._redraw()
 
     def remove(self) -> None:
@@ -44,6 +47,7 @@ class Overlay:
         if self._handle is not None:
             bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
             self._handle = None
+            _shown.remove(self)
         self._redraw()
 
     def _redraw(self) -> None:
@@ -65,6 +69,12 @@ class Overlay:
             for line in lines:
                 if len(line) > 1:
                     batch_for_shader(shader, "LINE_STRIP", {"pos": line}).draw(shader)
+
+
+def remove_all() -> None:
+    """Remove the overlays that are shown."""
+    for overlay in list(_shown):
+        overlay.remove()
 
 
 class LineOverlay(Overlay):
