@@ -155,3 +155,13 @@ def test_gated_weights_that_are_missing_say_where_to_accept_the_license(monkeypa
     problems = {info.name: problem for info, problem in detector_states()}
     assert "accept its license on huggingface.co/facebook/sam3 first" in problems["sam3"]
     assert "accept" not in problems["grounding-dino"] and "Hugging Face cache" in problems["grounding-dino"]
+
+
+def test_what_is_in_the_cache_is_loaded_as_a_folder_which_nobody_is_asked_about(monkeypatch, picture, tmp_path):
+    hub = pytest.importorskip("huggingface_hub")
+    (tmp_path / "model.safetensors").touch()
+    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda _, file: str(tmp_path / file))
+    output = SimpleNamespace(logits=logit([[0.1]]), pred_boxes=torch.zeros(1, 1, 4))
+    loaded = install(monkeypatch, "GroundingDinoForObjectDetection", output)
+    DETECTORS.load("grounding-dino")().find(picture, "mug")
+    assert [one.loaded[0] for one in loaded] == [str(tmp_path)] * 2

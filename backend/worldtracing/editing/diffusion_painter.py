@@ -83,16 +83,8 @@ class DiffusionPainter(local_model.LocalModel):
 
     def options(self, kind: str) -> dict[str, Any]:
         """See `LocalModel.options`."""
-        half = {"variant": "fp16"} if self._has(HALF) else {}
+        half = {"variant": "fp16"} if (Path(self.source()) / HALF).is_file() else {}
         return {**super().options(kind), **half}
-
-    def _has(self, file: str) -> bool:
-        from huggingface_hub import try_to_load_from_cache
-
-        folder = Path(self.source())
-        if folder.is_dir():
-            return (folder / file).is_file()
-        return isinstance(try_to_load_from_cache(self._name, file), str)
 
 
 def _painted(

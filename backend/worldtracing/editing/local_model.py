@@ -5,6 +5,7 @@ Nothing is downloaded here; `weights.assistants` does.
 
 from __future__ import annotations
 
+import contextlib
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,21 +58,30 @@ class LocalModel:
         lacking = [module for module in self.needs if find_spec(module) is None]
         if lacking:
             return f"This Python lacks the packages that {self.label} needs: {', '.join(lacking)}."
-        from huggingface_hub import try_to_load_from_cache  # the library brings it
-
-        name = self._name
-        if Path(self.source()).is_dir() or isinstance(try_to_load_from_cache(name, self.marker), str):
+        if Path(self.source()).is_dir():
             return ""
+        name = self._name
         first = f"; accept its license on huggingface.co/{name} first" if self.gated else ""
         then = " The preferences of World Tracing download them." if self._is_listed() else ""
         return f"The weights of {name} are neither among the models nor in the Hugging Face cache{first}.{then}"
 
     def source(self) -> str:
-        """Where it is loaded from: its folder among the models that were downloaded, or else its name in the cache."""
+        """Where it is loaded from: its folder among the models that were downloaded, or in the cache; else its name.
+
+        Given a mere name, some versions of transformers ask the hub about it, though told to use local files alone.
+        """
         from ..weights.assistants import own_folder
 
         own = own_folder(self._name)
-        return str(own) if (own / self.marker).is_file() else self._name
+        if (own / self.marker).is_file():
+            return str(own)
+        with contextlib.suppress(ImportError):  # the library brings it, and where that is missing, loading says so
+            from huggingface_hub import try_to_load_from_cache
+
+            cached = None if Path(self._name).is_dir() else try_to_load_from_cache(self._name, self.marker)
+            if isinstance(cached, str):
+                return str(Path(cached).parent)
+        return self._name
 
     def load(self, *kinds: str) -> tuple[Any, ...]:
         """Its parts, ready to use, by their classes in the library, e.g. "Sam2Model".
