@@ -175,6 +175,17 @@ def test_it_is_shown_the_gap_with_its_surroundings_at_the_size_it_was_trained_on
     assert (painted[unknown] == 128).all() and (painted[~unknown] == picture[~unknown]).all()
 
 
+def test_it_is_shown_the_front_whole_when_it_is_to_paint_the_back(monkeypatch):
+    pipeline = StandIn(rejected=[False])
+    canvas, unknown = np.zeros((30, 120, 3), np.uint8), np.zeros((30, 120), bool)
+    front, unknown[5:25, 70:110] = unknown.copy(), True
+    front[5:25, 10:50], canvas[5:25, 10:50] = True, 255
+    installed(monkeypatch, pipeline).paint(canvas, unknown, "a mug", -3, source=front)
+    asked = pipeline.asked
+    assert np.mean(np.asarray(asked["image"]) > 127) == pytest.approx(20 * 40 / (30 * 100), abs=0.01)
+    assert np.mean(np.asarray(asked["mask_image"]) > 0) == pytest.approx(20 * 40 / (30 * 100), abs=0.02)
+
+
 def test_a_picture_that_its_own_check_rejects_is_not_pasted(monkeypatch, picture, unknown):
     with pytest.raises(WorldTracingError) as error:
         installed(monkeypatch, StandIn(rejected=[True])).paint(picture, unknown)

@@ -55,9 +55,9 @@ def test_a_gap_at_the_border_is_painted_too(patches):
 def test_the_same_seed_paints_the_same(patches):
     picture = np.random.default_rng(0).integers(0, 256, (60, 60, 3)).astype(np.uint8)
     unknown = gap(picture.shape, slice(20, 40), slice(20, 40))
-    first, same, other = (patches.paint(picture, unknown, seed=seed) for seed in (1, 1, 2))
+    first, same, *others = (patches.paint(picture, unknown, seed=seed) for seed in (1, 1, 2, -1, 2**70 + 3))
     np.testing.assert_array_equal(first, same)
-    assert (first != other).any()
+    assert all((first != other).any() for other in others)
 
 
 def test_nothing_is_taken_from_outside_the_source(patches):
@@ -147,7 +147,7 @@ class Imagines:
     info = PainterInfo("imagines", "Imagines", "", generative=True)
 
     def paint(self, rgb, unknown, text="", seed=0, on_progress=None, source=None):
-        self.asked = rgb, unknown, text, seed
+        self.asked, self.source = (rgb, unknown, text, seed), source
         result = rgb.copy()
         result[unknown] = (0, 255, 0)
         result[unknown & (np.cumsum(unknown, 1) == 1)] = (0, 0, 255)  # the leftmost of each row
@@ -174,6 +174,8 @@ def test_the_back_is_the_mirrored_answer_on_the_last_points(without_crate):
     assert "ball" in text and seed == 5
     assert not unknown[:, :half].any() and unknown[:, half:].any()
     assert (canvas[:, half:] == 128).all() and (canvas[:, :half] != 128).any()
+    assert np.count_nonzero(painter.source) == np.count_nonzero(ball[0]) and not painter.source[:, half:].any()
+    assert (canvas[~painter.source] == 128).all()
     has_back = ball.sum(0) > 1
     np.testing.assert_array_equal(painted.layer >= 0, has_back)
     rows, columns = np.nonzero(has_back)

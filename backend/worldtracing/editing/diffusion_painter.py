@@ -15,7 +15,7 @@ from ..extras import need
 from ..progress import OnProgress, silent
 from ..resample import resize_area
 from . import local_model
-from .painters import PainterInfo
+from .painters import SEEDS, PainterInfo
 
 MODEL = "stable-diffusion-v1-5/stable-diffusion-inpainting"
 
@@ -57,7 +57,7 @@ class DiffusionPainter(local_model.LocalModel):
         on_progress: OnProgress = silent,
         source: np.ndarray | None = None,
     ) -> np.ndarray:
-        """See `Painter.paint`; all around the gap guides it, `source` or not.
+        """See `Painter.paint`; all around the gap guides it, and all of `source`, which it is shown whole.
 
         Raises:
             WorldTracingError: WT-ENV-PACKAGE, WT-MODEL-MISSING, WT-MODEL-REFUSED, WT-MEM-ASSIST.
@@ -66,7 +66,7 @@ class DiffusionPainter(local_model.LocalModel):
         if not unknown.any():
             return result
         torch = need("torch", "torch", f"paint with {self.label}")
-        window = _window(unknown)
+        window = _window(unknown, source)
         on_progress("Loading the painter", 0, STEPS)
         (pipeline,) = self.load("AutoPipelineForInpainting")
         try:
@@ -113,7 +113,7 @@ def _painted(
         width=size[0],
         height=size[1],
         num_inference_steps=STEPS,
-        generator=torch.Generator("cpu").manual_seed(seed),  # so that a seed means the same on any device
+        generator=torch.Generator("cpu").manual_seed(seed % SEEDS),  # so that a seed means the same on any device
         callback_on_step_end=after_step,
         output_type="np",
     )
@@ -126,10 +126,16 @@ def _painted(
     return np.rint(resize_area(answer.images[0], width, height).clip(0, 1) * 255).astype(np.uint8)
 
 
-def _window(unknown: np.ndarray) -> tuple[slice, slice]:
-    """The gap with what is around it, as square as the picture allows: models are trained on squares."""
+def _window(unknown: np.ndarray, source: np.ndarray | None) -> tuple[slice, slice]:
+    """The gap with what is around it, as square as the picture allows: models are trained on squares.
+
+    It has room for the source as well.
+    """
     rows, columns = (np.flatnonzero(unknown.any(axis)) for axis in (1, 0))
     side = round((1 + 2 * MARGIN_SHARE) * max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1)
+    if source is not None:
+        rows, columns = (np.flatnonzero((unknown | source).any(axis)) for axis in (1, 0))
+        side = max(side, rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1)
     window = []
     for used, length in ((rows, unknown.shape[0]), (columns, unknown.shape[1])):
         first = min(max(0, (used[0] + used[-1] + 1 - side) // 2), max(0, length - side))

@@ -19,6 +19,9 @@ PAINTERS = Registry(
     },
 )
 
+SEEDS = 1 << 64
+"""How many seeds are different for generators of random numbers, which take neither negative nor larger ones."""
+
 
 @dataclass(frozen=True)
 class PainterInfo:
@@ -66,10 +69,10 @@ class Painter(Protocol):
             rgb: (H, W, 3) uint8 sRGB.
             unknown: (H, W) bool, what to paint.
             text: what is to be seen, for painters that read.
-            seed: another one, another picture; the same one, the same.
+            seed: any integer: another one, another picture; the same one, the same.
             on_progress: called often; what it raises stops the work.
-            source: (H, W) bool, what of the picture tells how the missing looks; the rest is something else, or not
-                known either. Everything that is not unknown, without it.
+            source: (H, W) bool, what of the picture tells how the missing looks, be it next to it or not; the rest is
+                something else, or not known either. Everything that is not unknown, without it.
 
         Raises:
             WorldTracingError: WT-ENV-PACKAGE, WT-MODEL-MISSING.

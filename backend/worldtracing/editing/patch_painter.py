@@ -14,7 +14,7 @@ import numpy as np
 from ..progress import OnProgress, silent
 from ..regions import dilate, erode
 from .colors import box_sum, to_bytes
-from .painters import PainterInfo
+from .painters import SEEDS, PainterInfo
 from .patch_match import RADIUS, PatchMatch
 from .pull_push import pull_push
 
@@ -74,9 +74,8 @@ class PatchPainter:
         if unknown.any() and source.any():
             window = _window(unknown, source)
             reach = max(1, round(LIGHT_SHARE * max(unknown.shape)))
-            painted = _completed(
-                rgb[window], unknown[window], source[window], reach, np.random.default_rng(seed), on_progress
-            )
+            rng = np.random.default_rng(seed % SEEDS)
+            painted = _completed(rgb[window], unknown[window], source[window], reach, rng, on_progress)
             result[window][unknown[window]] = painted[unknown[window]]
         return result
 

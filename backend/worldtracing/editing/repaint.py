@@ -140,9 +140,10 @@ def repaint_back(
         np.pad(half, [(space, space)] * 2 + [(0, 0)], constant_values=GROUND)
         for half in (front, np.full_like(front, GROUND))
     ]
-    unknown = np.pad(has_back[window][:, ::-1], space)
-    canvas, unknown = np.concatenate(halves, 1), np.concatenate([np.zeros_like(unknown), unknown], 1)
-    painted = painter.paint(canvas, unknown, BACK.format(name, name), seed, on_progress)
+    shown, unknown = np.pad(seen[window], space), np.pad(has_back[window][:, ::-1], space)
+    canvas, nothing = np.concatenate(halves, 1), np.zeros_like(unknown)
+    unknown, source = np.concatenate([nothing, unknown], 1), np.concatenate([shown, nothing], 1)
+    painted = painter.paint(canvas, unknown, BACK.format(name, name), seed, on_progress, source)
     rgb = np.zeros_like(world.rgb)
     rgb[window] = painted[:, halves[0].shape[1] :][space:-space, space:-space][:, ::-1]
     return _result(rgb, has_back, back, np.zeros_like(has_back))
