@@ -56,3 +56,10 @@ def test_what_only_the_worker_has_is_known_by_what_it_says():
     assert [one.info.name for one in known_assistants("segmenter", told, True)] == ["graph", "sam2"]
     (mine,) = known_assistants("segmenter", [entry("mine", needs=["torch"])], True)[2:]
     assert mine.info.needs == ("torch",)
+
+
+def test_what_cannot_be_read_of_what_the_worker_says_is_left_out():
+    odd = [entry("a") | {missing: value} for missing in ("kind", "name", "problem") for value in (None, 7, [])]
+    told = [None, "graph", {}, entry(""), *odd, entry("mine", label=7, licence=["MIT"], needs="torch")]
+    (mine,) = known_assistants("segmenter", told, True)[2:]
+    assert mine.info == SegmenterInfo("mine", "mine", "", "unknown") and mine.place == "worker"

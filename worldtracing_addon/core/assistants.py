@@ -17,6 +17,9 @@ INFOS = {"segmenter": SegmenterInfo, "detector": DetectorInfo, "painter": Painte
 Info = SegmenterInfo | DetectorInfo | PainterInfo
 
 UNASKED = "Whether the backend has it is found out when it is first used."
+TOLD = {"label": str, "description": str, "licence": str, "gated": bool, "generative": bool, "needs": list}
+"""What is read of what the worker's assistants say of themselves, and as what; it may be of another version."""
+
 NO_BACKEND = "Set Up Backend in the preferences installs the packages that such models need."
 
 
@@ -52,7 +55,8 @@ def known_assistants(
         other_python: whether the worker has another Python than this one.
         doubted: whether what was lacking when it was asked may be there now.
     """
-    entries = {entry["name"]: entry for entry in (told or ()) if entry.get("kind") == kind} if other_python else {}
+    of_kind = [entry for entry in told or () if _is_entry(entry) and entry["kind"] == kind]
+    entries = {entry["name"]: entry for entry in of_kind} if other_python else {}
     known = []
     for info, problem in local_states(kind):
         entry = entries.pop(info.name, None)
@@ -72,9 +76,18 @@ def _of_worker(info: Info, problem: str, doubted: bool) -> KnownAssistant:
     return KnownAssistant(info, lacking if problem else "worker", problem)
 
 
+def _is_entry(entry: Any) -> bool:
+    """Whether it can be read at all; on the other computer there may be anything."""
+    texts = ("kind", "name", "problem")
+    return (
+        isinstance(entry, Mapping) and all(isinstance(entry.get(text), str) for text in texts) and bool(entry["name"])
+    )
+
+
 def _info(kind: str, entry: Mapping[str, Any]) -> Info:
-    """What an assistant that only the worker has says of itself; it may be of another version."""
-    values = {"label": entry["name"], "description": "", "licence": "unknown"} | dict(entry)
+    """What an assistant that only the worker has says of itself."""
     names = {field.name for field in fields(INFOS[kind])}
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    values = {"name": entry["name"], "label": entry["name"], "description": "", "licence": "unknown"}
+    values |= {name: entry[name] for name, its_type in TOLD.items() if isinstance(entry.get(name), its_type)}
+    values = {name: tuple(map(str, value)) if isinstance(value, list) else value for name, value in values.items()}
     return INFOS[kind](**{name: value for name, value in values.items() if name in names})
