@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +20,8 @@ from .store import WeightStore
 WEIGHTS = "model.safetensors"
 """Name of the weights in each repository. They come last, so that where they are, all of it is."""
 
-SMALL = (".json", ".txt")
-"""Endings of what else is needed: configurations and vocabularies."""
+SMALL = re.compile(r"\w[\w.-]*\.(json|txt)")
+"""Names of what else is needed, configurations and vocabularies: files alone, in no other folder on any system."""
 
 
 @dataclass(frozen=True)
@@ -132,5 +133,4 @@ def _small_files(model: ReleasedModel, endpoint: str | None, token: str | None) 
         if known is None:
             raise
         raise known from error
-    files = [sibling.rfilename for sibling in siblings]
-    return [file for file in files if file.endswith(SMALL) and "/" not in file]
+    return [sibling.rfilename for sibling in siblings if SMALL.fullmatch(sibling.rfilename)]

@@ -12,6 +12,7 @@ from worldtracing.weights.assistants import ASSISTANT_MODELS, fetch, own_folder
 pytest.importorskip("huggingface_hub")
 
 FILES = ["README.md", "config.json", "model.safetensors", "pytorch_model.bin", "onnx/config.json", "vocab.txt"]
+FILES += ["..\\..\\config.json", "C:config.json", ".json"]  # one of which would be elsewhere on Windows
 
 
 @pytest.fixture
