@@ -120,6 +120,15 @@ def test_the_worker_tells_which_assistants_it_has():
     assert session.worker_assistants()
 
 
+def test_a_worker_that_traces_is_asked_another_time():
+    errands.ask(SETTINGS, None)
+    told, worker = session.worker_assistants(), session.get_worker(SETTINGS)
+    worker.claim()
+    errands.ask(SETTINGS, None)
+    assert session.worker_assistants() == told != []
+    worker.busy = False
+
+
 def test_where_no_worker_can_be_asked_there_are_no_assistants(monkeypatch, tmp_path):
     monkeypatch.undo()
     errands.ask(WorkerSettings(python=tmp_path / "python"), None)

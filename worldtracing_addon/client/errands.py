@@ -83,7 +83,7 @@ def run(
 def ask(settings: WorkerSettings, log_path: Path | None) -> None:
     """Have the worker tell which assistants it has, and wait for it: `session.worker_assistants` has them then.
 
-    Whatever stops it, it has been asked: it has none.
+    Whatever stops it, it has been asked: it has none. But one that works for another is left alone.
 
     Raises:
         Cancelled: see `cancel`.
@@ -91,8 +91,9 @@ def ask(settings: WorkerSettings, log_path: Path | None) -> None:
     with _turn() as cancelled:
         try:
             _ask(session.get_worker(settings, log_path), cancelled)
-        except WorldTracingError:
-            session.set_assistants([])
+        except WorldTracingError as error:
+            if error.code != "WT-WORKER-BUSY":
+                session.set_assistants([])
 
 
 def _ask(worker: Worker, cancelled: threading.Event) -> None:
