@@ -46,7 +46,8 @@ class WT_OT_repaint(WaitsForWork, WorldOperator, bpy.types.Operator):
         def on_progress(stage: str, k: int, n: int) -> None:
             if stop.is_set():
                 raise Cancelled
-            self._stage = f"{stage[:1].upper()}{stage[1:]}: {k + 1} of {n}. ESC: cancel"
+            steps = f": {k + 1} of {n}" if n > 1 else ""
+            self._stage = f"{stage[:1].upper()}{stage[1:]}{steps}. ESC: cancel"
 
         return api.prepare_repaint(world, _items(world), choice.painter_name, choice.seed, on_progress)
 
