@@ -3,6 +3,7 @@
 Its real weights are not the repository's to carry.
 """
 
+import contextlib
 import json
 import shutil
 import sys
@@ -142,8 +143,8 @@ class StandIn:
         self.loaded = name, options
         return self
 
-    def to(self, device, precision):
-        assert precision == (torch.float16 if device == "cuda" else torch.float32)
+    def to(self, device, precision=None):
+        self.places = [*getattr(self, "places", []), (device, precision)]
         return self
 
     def set_progress_bar_config(self, disable):
@@ -168,6 +169,7 @@ def test_it_is_shown_the_gap_with_its_surroundings_at_the_size_it_was_trained_on
     painted = installed(monkeypatch, pipeline).paint(picture, unknown, "wood", 3)
     assert pipeline.loaded == ("nobody/nothing", {"local_files_only": True, "use_safetensors": True})
     asked = pipeline.asked
+    assert pipeline.places[0] in (("cpu", torch.float32), ("mps", torch.float32), ("cuda", torch.float16))
     assert asked["prompt"] == "wood" and (asked["width"], asked["height"]) == (512, 512)
     assert asked["image"].size == asked["mask_image"].size == (512, 512)
     share = np.mean(np.asarray(asked["mask_image"]) > 0)  # a gap of 14 x 10 pixels in a square of 27
@@ -190,6 +192,16 @@ def test_a_picture_that_its_own_check_rejects_is_not_pasted(monkeypatch, picture
     with pytest.raises(WorldTracingError) as error:
         installed(monkeypatch, StandIn(rejected=[True])).paint(picture, unknown)
     assert error.value.code == "WT-MODEL-REFUSED"
+
+
+@pytest.mark.parametrize("error", [None, torch.cuda.OutOfMemoryError("full")])
+def test_the_memory_of_the_graphics_card_is_free_again_afterwards(monkeypatch, picture, unknown, error):
+    pipeline, freed = StandIn(error=error), []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(list(pipeline.places)))
+    with contextlib.suppress(WorldTracingError):
+        installed(monkeypatch, pipeline).paint(picture, unknown)
+    assert freed == [[("cuda", torch.float16), ("cpu", None)]]
 
 
 def test_too_little_memory_is_told(monkeypatch, picture, unknown):

@@ -78,6 +78,10 @@ class DiffusionPainter(local_model.LocalModel):
                 f"There is not enough memory on the graphics card to paint with {self.label}.",
                 "Close other programs that use it, or choose another painter.",
             ) from error
+        finally:
+            if torch.cuda.is_available():  # whose memory is for whatever the worker does next
+                pipeline.to("cpu")
+                torch.cuda.empty_cache()
         result[window][unknown[window]] = painted[unknown[window]]
         return result
 
