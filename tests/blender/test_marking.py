@@ -1,5 +1,6 @@
 """Clicks, boxes and strokes in the viewport as the operators take them; the events are made here, without a window."""
 
+import contextlib
 from types import SimpleNamespace
 
 import bpy
@@ -210,3 +211,35 @@ def test_switching_the_add_on_off_in_mid_aim_leaves_nothing(marking, submodule, 
     assert operator._overlay._handle is None and restored == [1] and status[-1] is None
     viewport.unregister()
     assert restored == [1], "there was nothing to take away"
+
+
+def test_what_the_status_bar_says_ends_in_the_workspace_in_which_it_was_said(submodule, monkeypatch):
+    """Blender tells nobody what its status bar says. It sets that of the context's workspace, whichever is asked."""
+    status, said = submodule("worldtracing_addon.ops.status"), {}
+
+    class Context:
+        def __init__(self):
+            names = "Layout", "Shading"
+            self.workspaces = {name: SimpleNamespace(name=name, status_text_set=self.say) for name in names}
+            self.shown = "Layout"
+
+        def say(self, text):
+            said[self.shown] = text
+
+        @property
+        def workspace(self):
+            return self.workspaces[self.shown]
+
+        @contextlib.contextmanager
+        def temp_override(self, workspace):
+            before, self.shown = self.shown, workspace.name
+            yield
+            self.shown = before
+
+    context = Context()
+    data = SimpleNamespace(workspaces=context.workspaces.values())
+    monkeypatch.setattr(status, "bpy", SimpleNamespace(context=context, data=data))
+    status.set_status(context, "Click")
+    context.shown = "Shading"
+    status.set_status(context, None)
+    assert said == {"Layout": None, "Shading": None} and context.shown == "Shading"

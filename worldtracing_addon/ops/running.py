@@ -9,6 +9,7 @@ import bpy
 from ...backend.worldtracing.errors import WorldTracingError
 from ..core.text import progress_text
 from ..work import defect
+from .status import set_status
 
 _timers: list[tuple[bpy.types.WindowManager, bpy.types.Timer]] = []
 
@@ -30,7 +31,7 @@ class RunsWork:
         manager = context.window_manager
         _timers.append((manager, manager.event_timer_add(0.1, window=context.window)))
         manager.modal_handler_add(self)
-        context.workspace.status_text_set(self.status_text)
+        set_status(context, self.status_text)
         return {"RUNNING_MODAL"}
 
     def run_and_wait(self, context: bpy.types.Context) -> set[str]:
@@ -122,7 +123,7 @@ def remove_timers() -> None:
     for manager, timer in _timers:
         manager.event_timer_remove(timer)
     if _timers:
-        bpy.context.workspace.status_text_set(None)
+        set_status(bpy.context, None)
     _timers.clear()
 
 

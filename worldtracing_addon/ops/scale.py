@@ -9,6 +9,7 @@ from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
 from ..scene.worlds import active_world
 from ..ui.overlay import LineOverlay
+from .status import set_status
 from .viewport import ViewportClicks
 from .world import refuses_edit_mode, refuses_linked
 
@@ -57,7 +58,7 @@ class WT_OT_measure_scale(bpy.types.Operator):
         if self._first is None:
             self._first = found
             self._overlay.show(found, found)
-            context.workspace.status_text_set(SECOND)
+            set_status(context, SECOND)
             return {"RUNNING_MODAL"}
         points = {"point_a": self._first, "point_b": found, "length": (found - self._first).length}
         self._leave(context, set())

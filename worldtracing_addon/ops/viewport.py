@@ -9,6 +9,7 @@ from ...backend.worldtracing.editing.base import Box
 from ..scene.picking import Pick, box_in_view, picks_in_region
 from ..scene.worlds import WorldObjects
 from ..ui.overlay import is_open, remove_all
+from .status import set_status
 
 _asking: list[ViewportClicks] = []
 
@@ -23,7 +24,7 @@ class ViewportClicks:
             text: what to do, for the status line.
         """
         self.area = context.area
-        context.workspace.status_text_set(text)
+        set_status(context, text)
         _asking.append(self)
 
     @staticmethod
@@ -60,7 +61,7 @@ class ViewportClicks:
 
     def end(self, context: bpy.types.Context) -> None:
         """Ask no more."""
-        context.workspace.status_text_set(None)
+        set_status(context, None)
         if self in _asking:
             _asking.remove(self)
 
@@ -73,7 +74,7 @@ def unregister() -> None:
     """Take away what operators show that wait for clicks: Blender leaves it when the add-on is switched off."""
     remove_all()
     if _asking:
-        bpy.context.workspace.status_text_set(None)
+        set_status(bpy.context, None)
         for window in bpy.context.window_manager.windows:
             window.cursor_modal_restore()
     _asking.clear()

@@ -13,6 +13,7 @@ from ..scene import coverage_overlay
 from ..scene.rigs import LABELS
 from ..scene.view_settings import ENGINES
 from ..scene.worlds import WorldObjects, active_world
+from .status import set_status
 from .viewport import ViewportClicks
 from .world import WorldOperator
 
@@ -107,7 +108,7 @@ class WT_OT_fly_through(WorldOperator, bpy.types.Operator):
             self.report({"INFO"}, "There is no point of the traced world there")
         else:
             self._picked.append(found.place)
-            context.workspace.status_text_set(f"{len(self._picked)} picked. Click on, or ENTER: done. ESC: cancel")
+            set_status(context, f"{len(self._picked)} picked. Click on, or ENTER: done. ESC: cancel")
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:

@@ -15,6 +15,7 @@ from ..core.kept import sweep
 from ..handoff import in_background
 from ..scene.worlds import WorldObjects, active_world
 from ..work import defect
+from .status import set_status
 
 _timers: list[bpy.types.Timer] = []
 
@@ -51,7 +52,7 @@ class WaitsForWork:
 
     def show(self, context: bpy.types.Context, text: str | None) -> None:
         """Tell the user what is waited for; None: nothing any more."""
-        context.workspace.status_text_set(text)
+        set_status(context, text)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         return self.start(context)
@@ -169,6 +170,6 @@ def register() -> None:
 def unregister() -> None:
     """End the timers of operators that wait: Blender leaves them behind when the add-on is switched off."""
     if _timers:
-        bpy.context.workspace.status_text_set(None)
+        set_status(bpy.context, None)
     while _timers:
         bpy.context.window_manager.event_timer_remove(_timers.pop())
