@@ -5,6 +5,7 @@ Its real weights are not the repository's to carry.
 
 import contextlib
 import json
+import shlex
 import shutil
 import sys
 from types import SimpleNamespace
@@ -219,6 +220,23 @@ def test_what_is_missing_is_told_without_loading_anything(monkeypatch):
     info, problem = states["diffusion"]
     assert info.generative and not info.gated and info.licence == "CreativeML Open RAIL-M"
     assert problem.endswith("torch, transformers, diffusers.")
+
+
+def test_the_command_for_the_weights_is_one_that_hf_and_any_shell_understand(monkeypatch):
+    hf = pytest.importorskip("huggingface_hub.cli.hf")
+    from worldtracing.editing import local_model
+
+    asked = []
+    monkeypatch.setattr(local_model, "find_spec", lambda module: True)
+    monkeypatch.setattr("huggingface_hub.cli.download.snapshot_download", lambda **given: asked.append(given) or "")
+    problem = PAINTERS.load("diffusion")("nobody/nothing").problem()
+    command = problem[problem.index(" download ") :]
+    assert "'" not in command
+    monkeypatch.setattr(sys, "argv", ["hf", *shlex.split(command)])
+    with contextlib.suppress(SystemExit):
+        hf.main()
+    assert asked[0]["repo_id"] == "nobody/nothing"
+    assert asked[0]["allow_patterns"] == ["*.json", "*.txt", "*.fp16.safetensors"]
 
 
 def test_nothing_unknown_needs_no_model(picture):

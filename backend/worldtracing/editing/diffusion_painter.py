@@ -46,7 +46,7 @@ class DiffusionPainter(local_model.LocalModel):
     label, model, version, library = "Stable Diffusion", MODEL, "0.30", "diffusers"
     needs = (*local_model.NEEDS, "diffusers")
     marker = "model_index.json"
-    download = " --include '*.json' '*.txt' '*.fp16.safetensors'"
+    download = ' --include "*.json" --include "*.txt" --include "*.fp16.safetensors"'
 
     def paint(
         self,

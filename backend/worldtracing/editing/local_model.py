@@ -6,9 +6,13 @@ Nothing is downloaded here; `weights.assistants` does.
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -62,8 +66,8 @@ class LocalModel:
             return ""
         name = self._name
         first = f"; accept its license on huggingface.co/{name} first" if self.gated else ""
-        then = " The preferences of World Tracing download them." if self._is_listed() else ""
-        return f"The weights of {name} are neither among the models nor in the Hugging Face cache{first}.{then}"
+        then = "The preferences of World Tracing download them." if self._is_listed() else self._command()
+        return f"The weights of {name} are neither among the models nor in the Hugging Face cache{first}. {then}"
 
     def source(self) -> str:
         """Where it is loaded from: its folder among the models that were downloaded, or in the cache; else its name.
@@ -108,13 +112,20 @@ class LocalModel:
         except (OSError, ValueError) as error:
             first = f"Accept the license on huggingface.co/{name}, log in with: hf auth login. " if self.gated else ""
             listed = self._is_listed()
-            run = "Download them in Blender's preferences of World Tracing, Models. Or run" if listed else "Run"
+            click = "Download them in Blender's preferences of World Tracing, Models. Or: " if listed else ""
             raise WorldTracingError(
                 "WT-MODEL-MISSING",
                 f"The weights of {name} are not on this machine.",
-                f"{first}{run}: hf download {name}{self.download}",
+                f"{first}{click}{self._command()}",
             ) from error
         return loaded.eval() if hasattr(loaded, "eval") else loaded
+
+    def _command(self) -> str:
+        """What puts the weights into the cache, with the `hf` of this Python, which is on nobody's search path."""
+        found = shutil.which("hf", path=str(Path(sys.executable).parent))
+        if os.name == "nt":
+            return f'Run in PowerShell: & "{found or "hf"}" download {self._name}{self.download}'
+        return f"Run: {quote(found or 'hf')} download {self._name}{self.download}"
 
     def _is_listed(self) -> bool:
         """Whether it is one of the models that can be downloaded with a click."""
