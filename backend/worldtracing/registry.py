@@ -47,7 +47,7 @@ class Registry:
                 return getattr(import_module(module, __package__), attribute)
             for point in _entry_points(group=self.group, name=name):
                 return point.load()
-        except Exception as error:  # a plug-in may fail in any way on import
+        except (Exception, SystemExit) as error:  # a plug-in may fail in any way on import, or ask Blender to quit
             raise WorldTracingError(
                 "WT-MODEL-BROKEN",
                 f"The {self.kind} {name!r} cannot be loaded ({error}).",
