@@ -18,6 +18,8 @@ from ..scene.worlds import WorldObjects
 from .waiting import WaitsForWork, begin
 from .world import WorldOperator
 
+NOTHING = "Nothing was painted: what these objects hid cannot be seen, or nothing is left that shows how it looks"
+
 
 def _items(world: WorldObjects) -> list[bpy.types.Object]:
     return [item for item in lifted_objects(world) if is_selected(world, item)]
@@ -65,7 +67,7 @@ class WT_OT_repaint(WaitsForWork, WorldOperator, bpy.types.Operator):
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         choice = context.window_manager.world_tracing_repaint
         count = api.repaint(world, _items(world), choice.painter_name, choice.seed)
-        self.report({"INFO"}, f"{count} points were painted" if count else "Nothing that these objects hid can be seen")
+        self.report({"INFO"}, f"{count} points were painted" if count else NOTHING)
 
 
 def _painters() -> list[PainterInfo]:
