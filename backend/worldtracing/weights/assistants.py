@@ -118,6 +118,7 @@ def remove(folder: Path | None, name: str) -> None:
     own = own_folder(ASSISTANT_MODELS[name].repo, folder)
     try:
         if own.is_dir():
+            (own / WEIGHTS).unlink(missing_ok=True)  # first: Windows keeps what is loaded, and then all must stay
             shutil.rmtree(own)
     except OSError as error:
         raise write_error(own, error) from error

@@ -7,7 +7,7 @@ import pytest
 from worldtracing.cli import main
 from worldtracing.editing.sam2_segmenter import Sam2Segmenter
 from worldtracing.errors import WorldTracingError
-from worldtracing.weights.assistants import ASSISTANT_MODELS, fetch, own_folder
+from worldtracing.weights.assistants import ASSISTANT_MODELS, WEIGHTS, fetch, is_fetched, own_folder, remove
 
 pytest.importorskip("huggingface_hub")
 
@@ -63,6 +63,20 @@ def test_what_was_fetched_is_found_by_what_loads_it(hub, tmp_path, monkeypatch):
     assert segmenter.source() == str(folder)
     (folder / "model.safetensors").unlink()
     assert segmenter.source() == Sam2Segmenter.model, "a download that was left in the middle"
+
+
+def test_what_is_removed_is_gone_or_all_there(hub, tmp_path):
+    folder = fetch(tmp_path, "sam2", True, endpoint=hub.endpoint)
+    remove(tmp_path, "sam2")
+    assert not folder.exists()
+    remove(tmp_path, "sam2")  # nothing to do
+    fetch(tmp_path, "sam2", True, endpoint=hub.endpoint)
+    (folder / WEIGHTS).unlink()
+    (folder / WEIGHTS).mkdir()  # cannot be unlinked, as weights that are in use on Windows
+    with pytest.raises(WorldTracingError) as caught:
+        remove(tmp_path, "sam2")
+    assert caught.value.code == "WT-IO-WRITE" and (folder / "config.json").is_file()
+    assert not is_fetched(tmp_path, "sam2")
 
 
 def test_the_models_are_those_of_the_plug_ins():
