@@ -168,7 +168,7 @@ def test_answers_that_do_not_fit_are_refused(tmp_path):
     (found,) = assistants.read_detections(path, 6, 4)
     assert isinstance(found, Detection) and found.mask.shape == (4, 6)
     for change in ({"boxes": boxes[:, :3]}, {"masks": np.ones((1, 4, 5), bool)}, {"masked": np.zeros(1, bool)},
-                   {"boxes": boxes + np.inf}):  # fmt: skip
+                   {"boxes": boxes + np.inf}, {"scores": scores * np.nan}):  # fmt: skip
         assistants.ANSWER.write(path, good | change, {})
         with pytest.raises(WorldTracingError) as caught:
             assistants.read_detections(path, 6, 4)

@@ -61,5 +61,7 @@ def test_what_only_the_worker_has_is_known_by_what_it_says():
 def test_what_cannot_be_read_of_what_the_worker_says_is_left_out():
     odd = [entry("a") | {missing: value} for missing in ("kind", "name", "problem") for value in (None, 7, [])]
     told = [None, "graph", {}, entry(""), *odd, entry("mine", label=7, licence=["MIT"], needs="torch")]
-    (mine,) = known_assistants("segmenter", told, True)[2:]
+    told.append(entry("long", "It lacks much. " * 10_000, label="Long" * 10_000))
+    mine, long = known_assistants("segmenter", told, True)[2:]
     assert mine.info == SegmenterInfo("mine", "mine", "", "unknown") and mine.place == "worker"
+    assert len(long.problem) == len(long.info.label) == assistants.LONGEST

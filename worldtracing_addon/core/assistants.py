@@ -20,6 +20,9 @@ UNASKED = "Whether the backend has it is found out when it is first used."
 TOLD = {"label": str, "description": str, "licence": str, "gated": bool, "generative": bool, "needs": list}
 """What is read of what the worker's assistants say of themselves, and as what; it may be of another version."""
 
+LONGEST = 1000
+"""Characters of what a worker says that are shown; panels are drawn at every movement of the mouse."""
+
 NO_BACKEND = "Set Up Backend in the preferences installs the packages that such models need."
 
 
@@ -67,8 +70,8 @@ def known_assistants(
         elif told is None:
             known.append(KnownAssistant(info, "unasked", UNASKED))
         else:
-            known.append(_of_worker(info, problem if entry is None else entry["problem"], doubted))
-    return known + [_of_worker(_info(kind, entry), entry["problem"], doubted) for entry in entries.values()]
+            known.append(_of_worker(info, problem if entry is None else entry["problem"][:LONGEST], doubted))
+    return known + [_of_worker(_info(kind, entry), entry["problem"][:LONGEST], doubted) for entry in entries.values()]
 
 
 def _of_worker(info: Info, problem: str, doubted: bool) -> KnownAssistant:
@@ -89,5 +92,9 @@ def _info(kind: str, entry: Mapping[str, Any]) -> Info:
     names = {field.name for field in fields(INFOS[kind])}
     values = {"name": entry["name"], "label": entry["name"], "description": "", "licence": "unknown"}
     values |= {name: entry[name] for name, its_type in TOLD.items() if isinstance(entry.get(name), its_type)}
-    values = {name: tuple(map(str, value)) if isinstance(value, list) else value for name, value in values.items()}
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(map(str, value))
+        elif name != "name" and isinstance(value, str):
+            values[name] = value[:LONGEST]
     return INFOS[kind](**{name: value for name, value in values.items() if name in names})

@@ -196,7 +196,8 @@ def read_detections(path: Path, width: int, height: int) -> list[Detection]:
     boxes, scores, masked, masks = _tensors(path, "boxes", "scores", "masked", "masks").values()
     count = len(scores) if scores.ndim == 1 else -1
     fits = boxes.shape == (count, 4) and masked.shape == (count,) and masked.dtype == bool and masks.dtype == bool
-    if not fits or masks.shape != (np.count_nonzero(masked), height, width) or not np.isfinite(boxes).all():
+    finite = fits and np.isfinite(boxes).all() and np.isfinite(scores).all()
+    if not finite or masks.shape != (np.count_nonzero(masked), height, width):
         raise ANSWER.invalid("its boxes, scores and masks do not belong together.")
     left = iter(masks)
     return [
