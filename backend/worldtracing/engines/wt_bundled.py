@@ -78,6 +78,7 @@ class BundledEngine:
         out = camera.resized(*_output_size(camera, options.resolution))
         fine = resize_area(image, out.width, out.height)
         points, valid = guided_layers(points, valid, rgb, small, fine, out, resize_mask(mask, out.width, out.height))
+        points, valid = sort_layers(points, valid)  # layers that nearly touch may have crossed on the way
         if options.mode == "object" and valid[0].any():
             points /= np.ptp(points[0][valid[0]], axis=0)[:2].max()
         found = max(1, int(valid.any((1, 2)).sum()))  # each layer lies within the one before it

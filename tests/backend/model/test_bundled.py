@@ -1,7 +1,10 @@
 """The checkpoint that comes with the extension."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
@@ -10,6 +13,7 @@ from worldtracing.engines.base import TraceOptions  # noqa: E402
 from worldtracing.engines.wt_bundled import WEIGHTS, BundledEngine  # noqa: E402
 from worldtracing.engines.wt_numpy import NumpyWTDiT, view_of  # noqa: E402
 from worldtracing.errors import WorldTracingError  # noqa: E402
+from worldtracing.layers import order_violations  # noqa: E402
 from worldtracing.model.viewing import camera_rays  # noqa: E402
 from worldtracing.progress import silent  # noqa: E402
 from worldtracing.training.source import to_renders  # noqa: E402
@@ -18,6 +22,7 @@ from worldtracing.training.validation import predict, relative_errors  # noqa: E
 from worldtracing.weights.load import load_model  # noqa: E402
 from worldtracing.weights.tensorfile import verify_weights  # noqa: E402
 
+COFFEE = Path(__file__).parents[3] / "examples" / "coffee.jpg"
 MAX_BYTES = 45_000_000
 SEED = 20261121
 """Of shapes that were not trained on: training draws from other streams."""
@@ -61,6 +66,14 @@ def test_steps_that_are_not_possible(steps):
     options = TraceOptions(extra={"steps": steps})
     with pytest.raises(WorldTracingError, match="WT-MODEL-STEPS"):
         BundledEngine().trace(picture, picture[..., 0] == 0, Camera.from_fov(60, 40, 50), options, silent)
+
+
+def test_layers_of_a_photo_are_in_order():
+    photo = np.asarray(Image.open(COFFEE).convert("RGB"))
+    height, width = photo.shape[:2]
+    everything, camera = np.ones((height, width), bool), Camera.from_fov(width, height, 60)
+    world = BundledEngine().trace(photo, everything, camera, TraceOptions(mode="scene", resolution=256), silent)
+    assert world.valid[1].any() and order_violations(world.points, world.valid) == 0
 
 
 def test_it_has_learned_depth_and_hidden_layers(model):
