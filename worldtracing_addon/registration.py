@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 MODULES = (
+    ".client.session",
     ".preferences",
     ".properties",
     ".mesh_properties",
@@ -55,4 +56,3 @@ def register() -> None:
 def unregister() -> None:
     for name in reversed(MODULES):
         import_module(name, __package__).unregister()
-    import_module(".client.session", __package__).shutdown()

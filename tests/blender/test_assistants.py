@@ -122,6 +122,19 @@ def test_while_a_trace_has_the_worker_the_sentence_says_so(api, session, prefere
     assert list(folder.iterdir()) == [], "the files that went to and fro are gone"
 
 
+def test_a_thread_that_outlives_the_add_on_starts_no_worker(api, session, preferences, submodule):
+    inquiry = submodule("worldtracing_addon.assistants").inquiry("detector")
+    session.unregister()
+    try:
+        with pytest.raises(submodule("backend.worldtracing.errors").Cancelled):
+            inquiry()
+        assert session._worker is None
+    finally:
+        session.register()
+    inquiry()
+    assert session._worker.alive
+
+
 def test_a_segmenter_of_the_backend_selects_in_a_thread(api, build_room, edit_modules, session, preferences, submodule):
     world, _ = build_room()
     submodule("worldtracing_addon.assistants").inquiry("segmenter")()

@@ -338,3 +338,18 @@ def test_in_a_window_it_paints_beside_blender_and_escape_stops_it(api, edit_modu
     assert window.said[-1][0] == "INFO" and "painted" in window.said[-1][1]
     assert imagines.threads[-1] != threading.main_thread()
     choice.painter_name = "patches"
+
+
+def test_switching_the_add_on_off_stops_the_painter(api, grainy, imagines, submodule):
+    world, owners = grainy(things=(room.BALL,))
+    lift(api, world, owners, room.BALL, "ball")
+    repaint = submodule("worldtracing_addon.ops.repaint")
+    bpy.context.window_manager.world_tracing_repaint.painter_name = "imagines"
+    imagines.go.clear()
+    window = Window(submodule)
+    assert window.click() == {"RUNNING_MODAL"} and imagines.begun.wait(LIMIT)
+    repaint.unregister()
+    repaint.register()
+    imagines.threads[0].join(LIMIT)
+    assert imagines.stopped and not imagines.threads[0].is_alive()
+    window.send("ESC")

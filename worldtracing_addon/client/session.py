@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from ...backend.worldtracing.errors import Cancelled
 from ...backend.worldtracing.worker import protocol
 from ..core.remote import remote_address, remote_token
 from ..core.settings import OFFLINE, WorkerSettings
@@ -22,6 +23,7 @@ _generators: list[protocol.Message] = []
 _assistants: list[protocol.Message] | None = None
 _used_at = 0.0  # when a trace was last seen to run
 _starting = threading.Lock()  # errands get the worker in threads of their own
+_closed = False
 
 
 def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker:
@@ -30,9 +32,12 @@ def get_worker(settings: WorkerSettings, log_path: Path | None = None) -> Worker
     Raises:
         WorldTracingError: WT-WORKER-BUSY while it traces, WT-WORKER-NO-PYTHON; WT-WORKER-REMOTE-ADDRESS and
             WT-ENV-OFFLINE for one on another computer.
+        Cancelled: the add-on was switched off, which a thread may outlive.
     """
     global _worker, _settings, _used_at
     with _starting:
+        if _closed:
+            raise Cancelled
         _used_at = time.monotonic()
         if _worker is not None and _worker.busy:
             raise protocol.busy()
@@ -138,10 +143,24 @@ def forget_health(generator: str) -> None:
 
 
 def shutdown(wait: bool = True) -> None:
-    """End the worker, by force after two seconds; for unregister, quitting and a change of settings."""
+    """End the worker, by force after two seconds; for quitting and a change of settings."""
     global _worker, _settings
     worker_assistants()  # to know them after its end
     worker, _worker, _settings = _worker, None, None
     atexit.unregister(shutdown)
     if worker is not None:
         worker.stop(wait=wait)
+
+
+def register() -> None:
+    """Let workers start."""
+    global _closed
+    _closed = False
+
+
+def unregister() -> None:
+    """End the worker, and start none any more."""
+    global _closed
+    with _starting:
+        _closed = True
+    shutdown()

@@ -25,6 +25,29 @@ def _items(world: WorldObjects) -> list[bpy.types.Object]:
     return [item for item in lifted_objects(world) if is_selected(world, item)]
 
 
+class _Painting:
+    """A painting under way, which its thread tells of; the operator may be gone before that ends."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._stopped = threading.Event()
+        _under_way.append(self)
+
+    def on_progress(self, stage: str, k: int, n: int) -> None:
+        if self._stopped.is_set():
+            raise Cancelled
+        steps = f": {k + 1} of {n}" if n > 1 else ""
+        self.text = f"{stage[:1].upper()}{stage[1:]}{steps}. ESC: cancel"
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self in _under_way:
+            _under_way.remove(self)
+
+
+_under_way: list[_Painting] = []
+
+
 class WT_OT_repaint(WaitsForWork, WorldOperator, bpy.types.Operator):
     """Paint what the selected lifted objects hid, or all if none is selected, instead of continuing colors smoothly.
 
@@ -34,8 +57,9 @@ class WT_OT_repaint(WaitsForWork, WorldOperator, bpy.types.Operator):
     bl_label = "Repaint"
     bl_options = {"UNDO"}  # no panel to do it again with another seed: that would paint while Blender waits
     waiting_text = "Painting. ESC: cancel"
+    noun = "painting"
 
-    _stage, _stop = "", None
+    _painting: _Painting | None = None
 
     def about(self, context: bpy.types.Context) -> Hashable:
         world, choice = self.world(context), context.window_manager.world_tracing_repaint
@@ -43,26 +67,23 @@ class WT_OT_repaint(WaitsForWork, WorldOperator, bpy.types.Operator):
 
     def preparation(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
         choice = context.window_manager.world_tracing_repaint
-        self._stop = stop = threading.Event()
-
-        def on_progress(stage: str, k: int, n: int) -> None:
-            if stop.is_set():
-                raise Cancelled
-            steps = f": {k + 1} of {n}" if n > 1 else ""
-            self._stage = f"{stage[:1].upper()}{stage[1:]}{steps}. ESC: cancel"
-
-        return api.prepare_repaint(world, _items(world), choice.painter_name, choice.seed, on_progress)
+        self._end_painting()
+        self._painting = _Painting()
+        return api.prepare_repaint(world, _items(world), choice.painter_name, choice.seed, self._painting.on_progress)
 
     def follow(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         result = WaitsForWork.follow(self, context, event)
         if self.waits and event.type == "TIMER":
-            self.show(context, self._stage or self.waiting_text)
+            self.show(context, self._painting.text or self.waiting_text)
         return result
 
     def end_wait(self, context: bpy.types.Context) -> None:
-        if self._stop is not None:
-            self._stop.set()
+        self._end_painting()
         WaitsForWork.end_wait(self, context)
+
+    def _end_painting(self) -> None:
+        if self._painting is not None:
+            self._painting.stop()
 
     def change(self, context: bpy.types.Context, world: WorldObjects) -> None:
         choice = context.window_manager.world_tracing_repaint
@@ -104,5 +125,7 @@ def register() -> None:
 
 
 def unregister() -> None:
+    while _under_way:
+        _under_way[-1].stop()
     del bpy.types.WindowManager.world_tracing_repaint
     _unregister_classes()

@@ -27,6 +27,8 @@ class WaitsForWork:
     """
 
     waiting_text = "Computing. ESC: cancel"
+    noun = "search"
+    """What an unforeseen error has ended."""
 
     _work = _timer = _about = None
 
@@ -118,7 +120,7 @@ class WaitsForWork:
     def _fail(self, context: bpy.types.Context, error: BaseException) -> set[str]:
         if not isinstance(error, WorldTracingError):
             traceback.print_exception(error)
-            error = defect(error, "search")
+            error = defect(error, self.noun)
         self.failed(context, error)
         return {"CANCELLED"}
 
@@ -168,7 +170,8 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """End the timers of operators that wait: Blender leaves them behind when the add-on is switched off."""
+    """End errands, and the timers of operators that wait: Blender leaves those behind."""
+    errands.cancel()
     if _timers:
         set_status(bpy.context, None)
     while _timers:

@@ -11,7 +11,6 @@ import numpy as np
 from ...backend.worldtracing.editing.base import Filled, front_layer
 from ...backend.worldtracing.editing.painters import Painter
 from ...backend.worldtracing.editing.repaint import FEWEST, Repainted, repaint_back, repaint_hidden
-from ...backend.worldtracing.errors import Cancelled
 from ...backend.worldtracing.progress import OnProgress, silent
 from ...backend.worldtracing.regions import dilate
 from ..core.kept import Kept
@@ -117,11 +116,7 @@ def paint_plan(data: WorldData, wanted: PaintWanted, on_progress: OnProgress = s
         WorldTracingError: those of the painter.
         Cancelled: by `on_progress`.
     """
-    while True:
-        try:
-            return _plans.get(wanted.key(data), lambda: _planned(data, wanted, on_progress))
-        except Cancelled:  # maybe another thread that was making the same
-            on_progress("painting", 0, 1)  # raises where it is this one
+    return _plans.get(wanted.key(data), lambda: _planned(data, wanted, on_progress))
 
 
 def knows_paint_plan(data: WorldData, wanted: PaintWanted) -> bool:
