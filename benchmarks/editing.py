@@ -15,13 +15,13 @@ Times are those of the process, in seconds of one core.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from report import Report
 
 from worldtracing.data.editing_scenes import EditingScene, editing_scene
 from worldtracing.editing import PAINTERS, Click, fill, lift, repaint_hidden, segment, select, surface_colors
@@ -32,26 +32,6 @@ TURN_DEGREES = 8.0
 LEAST_SHARE = 0.1  # of a point's color, below which a pixel does not show it
 SPEED_SIZE = 504  # six full layers: 1,524,096 points
 GAP = 150  # side in pixels of what is painted for speed
-
-
-class Report:
-    """Prints results as they come."""
-
-    def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
-        self.failed = False
-
-    def add(
-        self, name: str, value: float, unit: str, at_least: float | None = None, at_most: float | None = None
-    ) -> None:
-        ok = (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
-        self.failed |= not ok
-        goal = f">= {at_least:g}" if at_least is not None else f"<= {at_most:g}" if at_most is not None else None
-        if self.as_json:
-            line = {"name": name, "value": round(float(value), 4), "unit": unit, "goal": goal, "ok": bool(ok)}
-            print(json.dumps(line), flush=True)
-        else:
-            print(f"{'ok  ' if ok else 'MISS'} {name:58} {value:10.4g} {unit:6} {goal or ''}", flush=True)
 
 
 def lifted_scores(scene: EditingScene, segmentation: Segmentation, rng: np.random.Generator) -> list[dict[str, float]]:

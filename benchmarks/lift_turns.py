@@ -10,7 +10,6 @@ three rounds, as seconds of one core: name, value, unit, goal, and whether it is
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from threading import Thread
 
 import bpy
 from editing import full_world
+from report import Report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 
@@ -39,22 +39,15 @@ OBJECTS, ROUNDS = 3, 3
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    as_json = parser.parse_args().json
-    failed = False
+    report = Report(parser.parse_args().json)
     for side, goal in SIDES.items():
         room = full_world(side)
         rounds = [measured(room) for _ in range(ROUNDS)]
         for name in rounds[0]:
             value = sorted(times[name] for times in rounds)[ROUNDS // 2]
             at_most = goal if name.startswith("main thread") else None
-            unit = "" if name == "points" else "s"
-            ok = at_most is None or value <= at_most
-            failed |= not ok
-            if as_json:
-                print(json.dumps({"name": name, "value": value, "unit": unit, "goal": at_most, "ok": ok}))
-            else:
-                print(f"{'ok  ' if ok else 'MISS'} {name:40} {value:12.3f} {unit}" + f"  <= {at_most}" * bool(at_most))
-    return int(failed)
+            report.add(name, value, "points" if name == "points" else "s", at_most=at_most)
+    return int(report.failed)
 
 
 def measured(room: LayeredWorld) -> dict[str, float]:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from measuring import Report, inputs, matmul_rate, random_model, seconds, step_flops, synchronize
+from measuring import inputs, matmul_rate, random_model, seconds, step_flops, synchronize
+from report import Report
 from torch import Tensor
 
 from worldtracing.model import attention
