@@ -10,8 +10,7 @@ import editing_world as room
 import numpy as np
 import pytest
 from editing_scene import layer_state, lift, places
-
-LIMIT = 60  # seconds
+from fake_window import LIMIT, FakeWindow, installed
 
 
 @pytest.fixture
@@ -31,9 +30,7 @@ def grainy(build_room, monkeypatch):
 @pytest.fixture
 def imagines(submodule, monkeypatch):
     """An installed generative painter that paints all green, when it is told to, and remembers what it was asked."""
-    registry = submodule("backend.worldtracing.registry")
     painters = submodule("backend.worldtracing.editing.painters")
-    assistants = submodule("worldtracing_addon.core.assistants")
     state = SimpleNamespace(asked=[], threads=[], begun=threading.Event(), go=threading.Event(), stopped=[])
     state.go.set()
 
@@ -57,15 +54,10 @@ def imagines(submodule, monkeypatch):
                     raise
             return np.where(unknown[..., None], np.uint8((0, 255, 0)), rgb)
 
-    point = SimpleNamespace(name="imagines", load=lambda: Imagines)
-    chosen = "worldtracing.painters"
-    monkeypatch.setattr(
-        registry, "_entry_points", lambda group, name=None: [point] * (group == chosen and name in (None, "imagines"))
-    )
-    assistants.local_states.cache_clear()
+    installed(monkeypatch, submodule, "worldtracing.painters", "imagines", Imagines)
     yield state
     state.go.set()  # no thread may be left waiting
-    assistants.local_states.cache_clear()
+    submodule("worldtracing_addon.core.assistants").local_states.cache_clear()
 
 
 def colors(edit_modules, mesh):
@@ -269,46 +261,11 @@ def test_a_command_repaints_what_was_lifted(api, edit_modules, grainy):
     assert layer_state(edit_modules, world) == painted
 
 
-class Window:
-    """Runs the operator in a window that only counts, and plays its events."""
-
-    def __init__(self, submodule):
-        registered = submodule("worldtracing_addon.ops.repaint").WT_OT_repaint
-        self.timers, self.status, self.said = [], None, []
-        manager = SimpleNamespace(
-            event_timer_add=lambda *_, **__: self.timers.append(object()) or self.timers[-1],
-            event_timer_remove=self.timers.remove,
-            modal_handler_add=lambda _: None,
-            world_tracing_repaint=bpy.context.window_manager.world_tracing_repaint,
-        )
-        show = SimpleNamespace(status_text_set=lambda text: setattr(self, "status", text))
-
-        class Context:
-            """Blender's own, but for the window."""
-
-            window_manager, window, workspace = manager, object(), show
-
-            def __getattr__(self, name):
-                return getattr(bpy.context, name)
-
-        own = {key: value for key, value in vars(registered).items() if not key.startswith(("__", "bl_rna"))}
-        bases = tuple(base for base in registered.__bases__ if base is not bpy.types.Operator)
-        report = {"report": lambda _self, kind, text: self.said.append((*kind, text))}
-        self.operator, self.context = type("Operator", bases, own | report)(), Context()
+class Window(FakeWindow):
+    """With the panel's button."""
 
     def click(self):
-        return self.operator.invoke(self.context, None)
-
-    def send(self, kind):
-        return self.operator.modal(self.context, SimpleNamespace(type=kind, value="PRESS"))
-
-    def finish(self):
-        """Play the timer until the operator ends."""
-        result = {"PASS_THROUGH"}
-        while result <= {"PASS_THROUGH", "RUNNING_MODAL"}:
-            self.operator._work.exception(LIMIT)
-            result = self.send("TIMER")
-        return result
+        return self.made("repaint", "WT_OT_repaint").invoke(self.context, None)
 
 
 def test_in_a_window_it_paints_beside_blender_and_escape_stops_it(api, edit_modules, grainy, imagines, submodule):

@@ -7,15 +7,13 @@ import bpy
 import editing_world as room
 import pytest
 from editing_scene import box, click, layer_state, lift
+from fake_window import LIMIT, FakeWindow, installed
 from scene_help import census
-
-LIMIT = 60  # seconds
 
 
 @pytest.fixture
 def slow(submodule, monkeypatch):
     """An installed segmenter that says when it is asked, and answers when told to."""
-    registry, assistants = submodule("backend.worldtracing.registry"), submodule("worldtracing_addon.core.assistants")
     graph = submodule("backend.worldtracing.editing.graph_segmenter").GraphSegmenter
     base = submodule("backend.worldtracing.editing.base")
     state = SimpleNamespace(asked=[], threads=[], begun=threading.Event(), go=threading.Event(), error=None)
@@ -38,66 +36,32 @@ def slow(submodule, monkeypatch):
                 raise state.error
             return find(*arguments)
 
-    point = SimpleNamespace(name="slow", load=lambda: Slow)
-
-    def points(group, name=None):
-        return [point] if group == "worldtracing.segmenters" and name in (None, "slow") else []
-
-    monkeypatch.setattr(registry, "_entry_points", points)
-    assistants.local_states.cache_clear()
+    installed(monkeypatch, submodule, "worldtracing.segmenters", "slow", Slow)
     yield state
     state.go.set()  # no thread may be left waiting, or be at work in the next test
     for thread in set(state.threads) - {threading.main_thread()}:
         thread.join(LIMIT)
-    assistants.local_states.cache_clear()
+    submodule("worldtracing_addon.core.assistants").local_states.cache_clear()
+
+
+class Window(FakeWindow):
+    """Of a world whose objects the slow segmenter tells apart."""
+
+    def __init__(self, submodule, slow, world, owners):
+        super().__init__(submodule)
+        self._slow, self.world, self.owners = slow, world, owners
+
+    def finish(self):
+        """Let the segmenter answer, and play the timer until the operator ends."""
+        self._slow.go.set()
+        return super().finish()
 
 
 @pytest.fixture
 def window(submodule, api, slow, build_room):
-    """start(name, **properties) runs an operator of the panel in a window that only counts; `send` plays its events."""
     world, owners = build_room()
     api.use_segmenter(bpy.context.scene, "slow")
-    waiting = submodule("worldtracing_addon.ops.waiting")
-    state = SimpleNamespace(world=world, owners=owners, timers=[], status=None, said=[], handlers=[], operator=None)
-    manager = SimpleNamespace(
-        event_timer_add=lambda *_, **__: state.timers.append(object()) or state.timers[-1],
-        event_timer_remove=lambda timer: state.timers.remove(timer),
-        modal_handler_add=state.handlers.append,
-        world_tracing_edit=bpy.context.window_manager.world_tracing_edit,
-    )
-
-    class Context:
-        """Blender's own, but for the window."""
-
-        window_manager, window = manager, SimpleNamespace(cursor_modal_restore=lambda: None)
-        workspace = SimpleNamespace(status_text_set=lambda text: setattr(state, "status", text))
-
-        def __getattr__(self, name):
-            return getattr(bpy.context, name)
-
-    def start(module, name, **properties):
-        registered = vars(submodule(f"worldtracing_addon.ops.{module}"))[name]
-        own = {key: value for key, value in vars(registered).items() if not key.startswith(("__", "bl_rna"))}
-        bases = tuple(base for base in registered.__bases__ if base is not bpy.types.Operator)
-        report = {"report": lambda _self, kind, text: state.said.append((*kind, text))}
-        state.operator = type("Operator", bases, {**own, **report, **properties})()
-        return state.operator.start(state.context)
-
-    def send(kind, **event):
-        return state.operator.modal(state.context, SimpleNamespace(type=kind, value="PRESS", **event))
-
-    def finish():
-        """Let the segmenter answer, and play the timer until the operator ends."""
-        slow.go.set()
-        result = {"PASS_THROUGH"}
-        while result <= {"PASS_THROUGH", "RUNNING_MODAL"}:
-            state.operator._work.exception(LIMIT)
-            result = send("TIMER")
-        assert not state.timers and not state.status and not waiting._timers
-        return result
-
-    state.context, state.start, state.send, state.finish = Context(), start, send, finish
-    return state
+    return Window(submodule, slow, world, owners)
 
 
 def start_lift(api, window, thing=room.BALL):
