@@ -79,13 +79,7 @@ def start_download(name: str, accept_licence: bool) -> Task:
 def start_fetch(name: str, accept_licence: bool) -> Task:
     """Begin what `fetch_model` does."""
     background.require_online()
-    model = ASSISTANT_MODELS[name]
-    if not accept_licence:
-        raise WorldTracingError(
-            "WT-MODEL-LICENCE",
-            f"The license of {model.label} ({model.licence}) has not been accepted.",
-            f"Read {model.page}, then accept it.",
-        )
+    ASSISTANT_MODELS[name].require_licence(accept_licence)
     return _start_weights(fetch_arguments(name, preferences.weights_folder(), preferences.hub_mirror()))
 
 

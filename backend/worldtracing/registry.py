@@ -9,7 +9,7 @@ Built-in plug-ins are named by module inside this package, so that they also wor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
@@ -58,6 +58,21 @@ class Registry:
             f"There is no {self.kind} called {name!r}.",
             f"Choose one of: {', '.join(self.names())}.",
         )
+
+    def states(self, unknown: Callable[[str], Any]) -> list[tuple[Any, str]]:
+        """What each plug-in says of itself, its `info`, and its `problem()`: "" where it can be used.
+
+        Args:
+            unknown: makes the info of one that fails, from its name.
+        """
+        states = []
+        for name in self.names():
+            try:
+                plugin = self.load(name)()
+                states.append((plugin.info, plugin.problem()))
+            except Exception as error:  # a plug-in may fail in any way
+                states.append((unknown(name), str(error)))
+        return states
 
 
 def _entry_points(**selection: str) -> Iterable[Any]:

@@ -12,8 +12,6 @@ from ...backend.worldtracing.editing.base import SegmenterInfo
 from ...backend.worldtracing.editing.detectors import DetectorInfo
 from ...backend.worldtracing.editing.painters import PainterInfo
 
-INFOS = {"segmenter": SegmenterInfo, "detector": DetectorInfo, "painter": PainterInfo}
-
 Info = SegmenterInfo | DetectorInfo | PainterInfo
 
 UNASKED = "Whether the backend has it is found out when it is first used."
@@ -89,7 +87,8 @@ def _is_entry(entry: Any) -> bool:
 
 def _info(kind: str, entry: Mapping[str, Any]) -> Info:
     """What an assistant that only the worker has says of itself."""
-    names = {field.name for field in fields(INFOS[kind])}
+    info = KINDS[kind].info
+    names = {field.name for field in fields(info)}
     values = {"name": entry["name"], "label": entry["name"], "description": "", "licence": "unknown"}
     values |= {name: entry[name] for name, its_type in TOLD.items() if isinstance(entry.get(name), its_type)}
     for name, value in values.items():
@@ -97,4 +96,4 @@ def _info(kind: str, entry: Mapping[str, Any]) -> Info:
             values[name] = tuple(map(str, value))
         elif name != "name" and isinstance(value, str):
             values[name] = value[:LONGEST]
-    return INFOS[kind](**{name: value for name, value in values.items() if name in names})
+    return info(**{name: value for name, value in values.items() if name in names})

@@ -23,9 +23,9 @@ from ..progress import OnProgress, silent
 from ..registry import Registry
 from ..tensors import TensorFormat
 from ..world import LayeredWorld
-from .base import SEGMENTERS, Box, Click, Prompt, Stroke, segmenter_states
-from .detectors import DETECTORS, Detection, detector_states
-from .painters import PAINTERS, painter_states
+from .base import SEGMENTERS, Box, Click, Prompt, SegmenterInfo, Stroke, segmenter_states
+from .detectors import DETECTORS, Detection, DetectorInfo, detector_states
+from .painters import PAINTERS, PainterInfo, painter_states
 
 ANSWER = TensorFormat(
     name="worldtracing.answer",
@@ -246,21 +246,23 @@ class Kind:
 
     Attributes:
         registry: that they are in.
+        info: the class of what they say of themselves.
         states: what each says of itself, and its problem.
         doing: what one does, for people.
         ask: has one answer a request, as the arrays of its answer.
     """
 
     registry: Registry
+    info: type
     states: Callable[[], list[tuple[Any, str]]]
     doing: str
     ask: Callable[[Any, AssistRequest, OnProgress], dict[str, np.ndarray]]
 
 
 KINDS = {
-    "segmenter": Kind(SEGMENTERS, segmenter_states, "Selecting", _select),
-    "detector": Kind(DETECTORS, detector_states, "Looking for it", _find),
-    "painter": Kind(PAINTERS, painter_states, "Painting", _paint),
+    "segmenter": Kind(SEGMENTERS, SegmenterInfo, segmenter_states, "Selecting", _select),
+    "detector": Kind(DETECTORS, DetectorInfo, detector_states, "Looking for it", _find),
+    "painter": Kind(PAINTERS, PainterInfo, painter_states, "Painting", _paint),
 }
 
 

@@ -208,14 +208,7 @@ class Segmenter(Protocol):
 
 def segmenter_states() -> list[tuple[SegmenterInfo, str]]:
     """What each of `SEGMENTERS` says of itself, and its problem: "" where it can be used."""
-    states = []
-    for name in SEGMENTERS.names():
-        try:
-            segmenter = SEGMENTERS.load(name)()
-            states.append((segmenter.info, segmenter.problem()))
-        except Exception as error:  # a plug-in may fail in any way
-            states.append((SegmenterInfo(name, name, "", licence="unknown"), str(error)))
-    return states
+    return SEGMENTERS.states(lambda name: SegmenterInfo(name, name, "", licence="unknown"))
 
 
 def part(world: LayeredWorld, points: np.ndarray) -> LayeredWorld:

@@ -76,11 +76,4 @@ class Detector(Protocol):
 
 def detector_states() -> list[tuple[DetectorInfo, str]]:
     """What each of `DETECTORS` says of itself, and its problem: "" where it can be used."""
-    states = []
-    for name in DETECTORS.names():
-        try:
-            detector = DETECTORS.load(name)()
-            states.append((detector.info, detector.problem()))
-        except Exception as error:  # a plug-in may fail in any way
-            states.append((DetectorInfo(name, name, "unknown"), str(error)))
-    return states
+    return DETECTORS.states(lambda name: DetectorInfo(name, name, "unknown"))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..extras import need
+from ..weights.assistants import ASSISTANT_MODELS
 from . import local_model
 from .base import Box
 from .detectors import Detection, DetectorInfo
 
-MODEL = "IDEA-Research/grounding-dino-tiny"
+MODEL = ASSISTANT_MODELS["grounding-dino"].repo
 
 SHORTER, LONGER = 800, 1333
 """Sides in pixels that the picture is brought to: the shorter one, unless the other gets too long then."""

@@ -82,11 +82,4 @@ class Painter(Protocol):
 
 def painter_states() -> list[tuple[PainterInfo, str]]:
     """What each of `PAINTERS` says of itself, and its problem: "" where it can be used."""
-    states = []
-    for name in PAINTERS.names():
-        try:
-            painter = PAINTERS.load(name)()
-            states.append((painter.info, painter.problem()))
-        except Exception as error:  # a plug-in may fail in any way
-            states.append((PainterInfo(name, name, "", "unknown"), str(error)))
-    return states
+    return PAINTERS.states(lambda name: PainterInfo(name, name, "", "unknown"))

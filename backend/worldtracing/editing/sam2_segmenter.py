@@ -14,13 +14,14 @@ import numpy as np
 from ..extras import need
 from ..progress import OnProgress, silent
 from ..resample import resize_area
+from ..weights.assistants import ASSISTANT_MODELS
 from ..world import LayeredWorld
 from . import local_model
 from .base import Box, Click, Prompt, Segmentation, SegmenterInfo
 from .graph_segmenter import GraphSegmenter
 from .prompts import nothing_there, points_along
 
-MODEL = "facebook/sam2.1-hiera-tiny"
+MODEL = ASSISTANT_MODELS["sam2"].repo
 
 STROKE_POINTS = 8
 """Points by which a stroke is told to the model, which knows points and boxes alone."""

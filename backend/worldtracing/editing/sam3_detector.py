@@ -9,11 +9,12 @@ import numpy as np
 
 from ..extras import need
 from ..resample import resize_area
+from ..weights.assistants import ASSISTANT_MODELS
 from . import local_model
 from .base import Box
 from .detectors import Detection, DetectorInfo
 
-MODEL = "facebook/sam3"
+MODEL = ASSISTANT_MODELS["sam3"].repo
 
 SIZE = 1008
 """Of the square that the picture is brought to, in pixels."""

@@ -49,6 +49,15 @@ class AssistantModel:
         """Where the license can be read."""
         return f"https://huggingface.co/{self.repo}"
 
+    def require_licence(self, accepted: bool) -> None:
+        """Raises WT-MODEL-LICENCE unless the user has read its license and accepts it."""
+        if not accepted:
+            raise WorldTracingError(
+                "WT-MODEL-LICENCE",
+                f"The license of {self.label} ({self.licence}) has not been accepted.",
+                f"Read {self.page}, then accept it (--accept-licence on the command line).",
+            )
+
 
 ASSISTANT_MODELS = {
     model.name: model
@@ -90,12 +99,7 @@ def fetch(
         WorldTracingError: as `download`.
     """
     model = ASSISTANT_MODELS[name]
-    if not accept_licence:
-        raise WorldTracingError(
-            "WT-MODEL-LICENCE",
-            f"The license of {model.label} ({model.licence}) has not been accepted.",
-            f"Read {model.page}, then accept it (--accept-licence on the command line).",
-        )
+    model.require_licence(accept_licence)
     store = WeightStore(folder)
     weights = ReleasedModel(model.name, model.label, model.repo, WEIGHTS, model.gated)
     for file in (*_small_files(weights, endpoint, token), WEIGHTS):
