@@ -33,11 +33,28 @@ class WT_OT_list_models(BackendOperator, bpy.types.Operator):
         models.start_listing()
 
 
-class WT_OT_download_model(BackendOperator, bpy.types.Operator):
+class DownloadOperator(BackendOperator):
+    """Downloads weights of other people, after a dialog with their license."""
+
+    offline_hint = "Allow Online Access in the preferences, System"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not bpy.app.online_access:
+            cls.poll_message_set(cls.offline_hint)
+            return False
+        return super().poll(context)
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, width=420)
+
+
+class WT_OT_download_model(DownloadOperator, bpy.types.Operator):
     """Download the model's weights and convert them. It goes on where it was interrupted"""
 
     bl_idname = "wt.download_model"
     bl_label = "Download Model"
+    offline_hint = "Allow Online Access in the preferences, System; or convert a file that you have"
 
     model: bpy.props.StringProperty(name="Model", description="Name of a released model", options={"SKIP_SAVE"})
     accept: bpy.props.BoolProperty(
@@ -45,16 +62,6 @@ class WT_OT_download_model(BackendOperator, bpy.types.Operator):
         description="The weights' licence, on the model's page",
         options={"SKIP_SAVE"},
     )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not bpy.app.online_access:
-            cls.poll_message_set("Allow Online Access in the preferences, System; or convert a file that you have")
-            return False
-        return super().poll(context)
-
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_props_dialog(self, width=420)
 
     def draw(self, context: bpy.types.Context) -> None:
         model = RELEASED[self.model]
@@ -69,7 +76,7 @@ class WT_OT_download_model(BackendOperator, bpy.types.Operator):
         models.start_download(self.model, accept_licence=self.accept)
 
 
-class WT_OT_fetch_model(BackendOperator, bpy.types.Operator):
+class WT_OT_fetch_model(DownloadOperator, bpy.types.Operator):
     """Download a model that selects or finds, as its authors publish it. It goes on where it was interrupted"""
 
     bl_idname = "wt.fetch_model"
@@ -81,16 +88,6 @@ class WT_OT_fetch_model(BackendOperator, bpy.types.Operator):
         description="The license of other people's work, on the model's page",
         options={"SKIP_SAVE"},
     )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not bpy.app.online_access:
-            cls.poll_message_set("Allow Online Access in the preferences, System")
-            return False
-        return super().poll(context)
-
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_props_dialog(self, width=420)
 
     def draw(self, context: bpy.types.Context) -> None:
         model = ASSISTANT_MODELS[self.model]
