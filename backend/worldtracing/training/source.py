@@ -99,29 +99,3 @@ class ShardSource:
 def to_renders(arrays: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Renders:
     """The arrays of `ShardReader.batch` as tensors."""
     return Renders(*map(torch.from_numpy, arrays))
-
-
-def augmented(renders: Renders, numbers: range, seed: int) -> Renders:
-    """Mirrored and recolored, by the sample's number.
-
-    Half are mirrored, and 30 % get their color channels turned round; all vary in gamma and color balance, because
-    the pool's flat colors tell which mesh it is.
-    """
-    draws = [np.random.default_rng([seed, number]) for number in numbers]
-    flip = np.array([rng.random() < 0.5 for rng in draws])
-    turn = np.array([rng.random() < 0.3 for rng in draws])
-    gamma = np.exp([0.2 * rng.standard_normal() for rng in draws])
-    gain = np.exp([0.1 * rng.standard_normal(3) for rng in draws])
-    rgba, depth, intrinsics = (x.clone() for x in renders)
-    device = rgba.device
-    flip, turn = torch.from_numpy(flip).to(device), torch.from_numpy(turn).to(device)
-    rgba[flip], depth[flip] = rgba[flip].flip(2), depth[flip].flip(3)
-    intrinsics[flip, 2] = rgba.shape[2] - intrinsics[flip, 2]
-    rgba[turn] = rgba[turn][..., [2, 0, 1, 3]]
-    gamma, gain = (torch.from_numpy(x).float().to(device) for x in (gamma, gain))
-    # A table of 256 entries per sample and channel: powers of whole pictures take longer than the convolutions.
-    levels = torch.arange(256, device=device) / 255
-    table = (255 * levels ** gamma[:, None, None] * gain[..., None]).round().clamp(0, 255).byte()
-    for c in range(3):
-        rgba[..., c] = table[:, c].gather(1, rgba[..., c].flatten(1).long()).view_as(rgba[..., c])
-    return Renders(rgba, depth, intrinsics)

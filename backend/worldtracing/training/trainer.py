@@ -13,6 +13,7 @@ from torch import Tensor
 from ..model.config import model_config
 from ..model.conv_wt_dit import ConvWTDiT
 from ..model.wt_dit import Estimate
+from .augmentation import augmented
 from .checkpoint import checkpoints, load_training, save_checkpoint, save_weights
 from .config import Phase, TrainingConfig
 from .initialization import flow_parameters, initialize
@@ -20,7 +21,7 @@ from .log import RunLog
 from .losses import training_loss
 from .optimizer import Ema, learning_rate, make_optimizers
 from .processes import Processes
-from .source import Renders, Source, augmented
+from .source import Renders, Source
 from .targets import Targets, make_targets
 from .validation import validate
 

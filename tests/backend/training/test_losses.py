@@ -11,7 +11,6 @@ from worldtracing.training.losses import (  # noqa: E402
     overlap_loss,
     training_loss,
 )
-from worldtracing.training.source import Renders, augmented  # noqa: E402
 from worldtracing.training.targets import make_targets  # noqa: E402
 
 ONE = torch.ones(1, 1, 1, 1)
@@ -89,24 +88,3 @@ def test_a_crop_has_the_depth_of_a_turned_camera():
     encoded = view.encode(z, torch.zeros(1, 1, 1, 1))
     assert encoded.max() - encoded.min() < 1e-4
     assert view.slopes.abs().max() == pytest.approx(1, abs=0.05)
-
-
-def test_mirrored_samples_are_mirror_images(spheres):
-    renders = spheres.draw(0, 16, 32)
-    intrinsics = renders.intrinsics.clone()
-    intrinsics[:, 2] -= 5
-    renders = Renders(renders.rgba, renders.depth.roll(-5, 3), intrinsics)
-    same, other = make_targets(renders), make_targets(augmented(renders, range(16), seed=1))
-    flipped = [i for i in range(16) if not torch.equal(same.valid[i], other.valid[i])]
-    assert 2 < len(flipped) < 14
-    for i in flipped:
-        torch.testing.assert_close(other.x0[i], same.x0[i].flip(-1), **CLOSE)
-        torch.testing.assert_close(other.rays[i, 0], -same.rays[i, 0].flip(-1), **CLOSE)
-
-
-def test_augmentation_depends_on_the_samples_number_alone(spheres):
-    renders = spheres.draw(0, 6, 32)
-    whole = augmented(renders, range(10, 16), seed=1)
-    half = augmented(Renders(*(x[3:] for x in renders)), range(13, 16), seed=1)
-    assert torch.equal(whole.rgba[3:], half.rgba)
-    assert not torch.equal(whole.rgba, augmented(renders, range(10, 16), seed=2).rgba)
