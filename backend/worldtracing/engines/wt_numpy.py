@@ -45,6 +45,10 @@ class View:
     spread: np.float32
     axial: np.ndarray
 
+    def mirrored(self) -> View:
+        """Of the mirror image."""
+        return View(self.slopes[:, ::-1] * np.float32([-1, 1]), self.spread, self.axial[:, ::-1])
+
     def depth(self, normalized: np.ndarray) -> np.ndarray:
         """(l, H, W) depths from the network's units, relative to the median of layer 0."""
         return np.exp(normalized * (DEPTH_UNIT * self.spread)) / self.axial
@@ -110,6 +114,9 @@ class NumpyWTDiT:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Trace one picture by Euler steps along the flow, from noise at t = 1 to t = 0.
 
+        In each step the network sees the picture and its mirror image, and what it says of both is averaged: its
+        errors differ.
+
         Args:
             picture: (H, W, 4) float32 in [0, 1], sRGB and matte; H and W multiples of the patch size.
             view: of the picture's camera.
@@ -121,13 +128,16 @@ class NumpyWTDiT:
         Returns:
             (l, H, W) float32 normalized log depth, for `View.depth`, and (l, H, W) logits that the layer exists.
         """
-        condition = self.condition(picture, view)
+        condition, mirrored = self.condition(picture, view), self.condition(picture[:, ::-1], view.mirrored())
         rng = np.random.default_rng(seed)
         x, noise = rng.standard_normal((2, self.layers, *mask.shape), np.float32)
         times = np.linspace(1, 0, steps + 1, dtype=np.float32)
         for i in range(steps):
             on_progress("Denoising", i, steps)
-            x0, validity = self.predict(np.where(mask, x, noise), times[i], condition)
+            seen = np.where(mask, x, noise)
+            direct = self.predict(seen, times[i], condition)
+            turned = self.predict(seen[..., ::-1], times[i], mirrored)
+            x0, validity = ((a + b[..., ::-1]) / 2 for a, b in zip(direct, turned, strict=True))
             x = x - (times[i] - times[i + 1]) * (x - x0) / max(times[i], MIN_TIME)
         return x, validity
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..model.config import ModelConfig
 from ..model.conv import STEM_STRIDE
+from .augmentation import mirrored
 from .source import Renders
 from .targets import make_targets
 from .validation import predict
@@ -29,22 +30,29 @@ BIAS = "net.latents_projection.leave.bias"
 def best_levels(model: torch.nn.Module, batches: Iterator[Renders], steps: int) -> tuple[Tensor, Tensor]:
     """Per layer the logit above which the mask fits the true one best, and that mask's IoU pooled over all samples.
 
+    As the engine does, this averages over each picture and its mirror image.
+
     Returns:
         (layers,) levels, 0 for the first two, and (layers,) IoUs at them.
     """
     layers = model.config.layers
     both, either = torch.zeros(2, len(LEVELS), layers, dtype=torch.float64)
     for renders in batches:
-        targets = make_targets(renders)
-        logits = predict(model, targets.picture, targets.rays, targets.traced, steps).validity.float()
+        valid = renders.depth > 0
+        logits = (_logits(model, renders, steps) + _logits(model, mirrored(renders), steps).flip(3)) / 2
         for i, level in enumerate(LEVELS):
-            found = (logits > level) & targets.valid[:, :1]
-            both[i] += (found & targets.valid).sum((0, 2, 3))
-            either[i] += (found | targets.valid).sum((0, 2, 3))
+            found = (logits > level) & valid[:, :1]
+            both[i] += (found & valid).sum((0, 2, 3))
+            either[i] += (found | valid).sum((0, 2, 3))
     iou = both / either.clamp(min=1)
     best = iou.argmax(0)
     best[:FIRST_LAYER] = int(LEVELS.abs().argmin())
     return LEVELS[best], iou.gather(0, best[None])[0].float()
+
+
+def _logits(model: torch.nn.Module, renders: Renders, steps: int) -> Tensor:
+    targets = make_targets(renders)
+    return predict(model, targets.picture, targets.rays, targets.traced, steps).validity.float()
 
 
 def shift_levels(weights: dict[str, Tensor], config: ModelConfig, levels: Tensor) -> dict[str, Tensor]:

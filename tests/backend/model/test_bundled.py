@@ -40,24 +40,48 @@ def test_the_file_is_whole_and_small_enough():
     assert WEIGHTS.stat().st_size <= MAX_BYTES
 
 
-def test_numpy_computes_what_torch_does(model):
+def off_centre_disk(model):
+    """A noisy picture (H, W, 4) whose matte is a disk right of the middle, noise (2, l, H, W), and a camera."""
     size = model.config.image_size
     rng = np.random.default_rng(2)
     rows, columns = np.mgrid[:size, :size] / size - 0.5
-    disk = (rows**2 + columns**2 < 0.1).astype(np.float32)
+    disk = (rows**2 + (columns - 0.1) ** 2 < 0.1).astype(np.float32)
     picture = np.dstack([rng.random((size, size, 3)).astype(np.float32), disk])
-    noise = rng.standard_normal((model.config.layers, size, size), np.float32)
-    camera = Camera.from_fov(size, size, 45)
+    noise = np.random.default_rng(0).standard_normal((2, model.config.layers, size, size), np.float32)
+    return picture, noise, Camera.from_fov(size, size, 45)
+
+
+def torch_estimate(model, picture, noise, camera, t):
+    """Depths and logits (2, l, H, W) of one evaluation."""
+    intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]])
+    rays = camera_rays(intrinsics, camera.height, camera.width)
+    with torch.inference_mode():
+        conditioning = model.condition(torch.from_numpy(picture.copy()).movedim(-1, 0)[None], rays)
+        estimate = model.predict(torch.from_numpy(noise.copy())[None, None], torch.tensor(t), conditioning)
+    return torch.stack([estimate.x0[0, 0], estimate.validity[0]]).numpy()
+
+
+def assert_equal_to_ten_thousandth(ours, theirs):
+    for mine, its in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-4 * np.abs(its).max())
+
+
+def test_numpy_computes_what_torch_does(model):
+    picture, (noise, _), camera = off_centre_disk(model)
     network = NumpyWTDiT.load(WEIGHTS)
     ours = network.predict(noise, np.float32(0.5), network.condition(picture, view_of(camera.rays())))
-    intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]])
-    with torch.inference_mode():
-        conditioning = model.condition(
-            torch.from_numpy(picture).movedim(-1, 0)[None], camera_rays(intrinsics, size, size)
-        )
-        theirs = model.predict(torch.from_numpy(noise)[None, None], torch.tensor(0.5), conditioning)
-    for mine, its in ((ours[0], theirs.x0[0, 0]), (ours[1], theirs.validity[0])):
-        np.testing.assert_allclose(mine, its.numpy(), rtol=1e-4, atol=1e-4 * its.abs().max().item())
+    assert_equal_to_ten_thousandth(ours, torch_estimate(model, picture, noise, camera, 0.5))
+
+
+def test_a_step_averages_over_the_picture_and_its_mirror_image(model):
+    picture, (inside, outside), camera = off_centre_disk(model)
+    mask = picture[..., 3] > 0.5
+    ours = NumpyWTDiT.load(WEIGHTS).sample(picture, view_of(camera.rays()), mask, steps=1, seed=0)
+    seen = np.where(mask, inside, outside)
+    direct = torch_estimate(model, picture, seen, camera, 1.0)
+    turned = torch_estimate(model, picture[:, ::-1], seen[..., ::-1], camera, 1.0)[..., ::-1]
+    assert np.abs(direct - turned).max() > 0.01
+    assert_equal_to_ten_thousandth(ours, (direct + turned) / 2)
 
 
 @pytest.mark.parametrize("steps", [0, -3, 21, 1.5, "4", True])

@@ -25,9 +25,13 @@ def renders():
 def test_the_level_separates_where_a_layer_is_from_where_it_is_not(monkeypatch):
     logits = torch.full((2, 6, 32, 32), -4.0)
     logits[:, 2, :, :16] = -1.0  # improbable, but less so
-    monkeypatch.setattr(calibration, "predict", lambda *_: Estimate(torch.zeros_like(logits), logits))
+    answers = [
+        Estimate(torch.zeros_like(x), x) for x in (logits, logits.flip(3))
+    ]  # of the picture and its mirror image
+    monkeypatch.setattr(calibration, "predict", lambda *_: answers.pop(0))
     model = build_model(MODELS["bundled"])
     levels, iou = best_levels(model, iter([renders()]), 1)
+    assert not answers
     assert levels[:2].tolist() == [0, 0]
     assert -4 <= levels[2] < -1
     assert iou[2] == 1
