@@ -16,18 +16,21 @@ ROLL = 0.15  # radians, standard deviation
 STRETCH = 0.1  # of log width over height, standard deviation
 ZOOM = -0.3, 0.2  # of log size, for objects that lie within the picture
 CLOSER = 0.3  # of log size at most, beyond what keeps a scene that fills the picture filling it
-SHIFT = 0.04  # of the width, standard deviation
+SHIFT = 0.07  # of the width at most, of objects that lie within the picture
 SAME_SURFACE = 0.015  # of the depth: depths around a pixel that differ by less are mixed
 
 
 def augmented(renders: Renders, numbers: range, seed: int) -> Renders:
     """Mirrored (half of them), recolored and warped, by the sample's number."""
     draws = [np.random.default_rng([seed, number]) for number in numbers]
-    flip = torch.tensor([rng.random() < 0.5 for rng in draws], device=renders.rgba.device)
+    device = renders.rgba.device
+    uniform = torch.tensor(np.float32([rng.random(6) for rng in draws]), device=device)
+    normal = torch.tensor(np.float32([rng.standard_normal(6) for rng in draws]), device=device)
     pairs = zip(renders, mirrored(renders), strict=True)
+    flip = uniform[:, 0] < 0.5
     renders = Renders(*(torch.where(flip.view(-1, *[1] * (x.ndim - 1)), y, x) for x, y in pairs))
-    renders = _recolored(renders, draws)
-    return warp(renders, random_warp(renders, draws))
+    renders = _recolored(renders, uniform[:, 1], normal[:, :4])
+    return warp(renders, _random_warp(renders, uniform[:, 2:], normal[:, 4:]))
 
 
 def mirrored(renders: Renders) -> Renders:
@@ -37,17 +40,14 @@ def mirrored(renders: Renders) -> Renders:
     return Renders(renders.rgba.flip(2), renders.depth.flip(3), intrinsics)
 
 
-def _recolored(renders: Renders, draws: list[np.random.Generator]) -> Renders:
+def _recolored(renders: Renders, uniform: Tensor, normal: Tensor) -> Renders:
     """30 % get their color channels turned round; all vary in gamma and color balance, because the pool's flat colors
     tell which mesh it is."""
-    rgba, device = renders.rgba.clone(), renders.rgba.device
-    turn = torch.tensor([rng.random() < 0.3 for rng in draws], device=device)
-    gamma = np.exp([0.2 * rng.standard_normal() for rng in draws])
-    gain = np.exp([0.1 * rng.standard_normal(3) for rng in draws])
-    rgba[turn] = rgba[turn][..., [2, 0, 1, 3]]
-    gamma, gain = (torch.from_numpy(x).float().to(device) for x in (gamma, gain))
+    turn = uniform[:, None, None, None] < 0.3
+    rgba = torch.where(turn, renders.rgba[..., [2, 0, 1, 3]], renders.rgba)
+    gamma, gain = (0.2 * normal[:, 0]).exp(), (0.1 * normal[:, 1:]).exp()
     # A table of 256 entries per sample and channel: powers of whole pictures take longer than the convolutions.
-    levels = torch.arange(256, device=device) / 255
+    levels = torch.arange(256, device=rgba.device) / 255
     table = (255 * levels ** gamma[:, None, None] * gain[..., None]).round().clamp(0, 255).byte()
     for c in range(3):
         rgba[..., c] = table[:, c].gather(1, rgba[..., c].flatten(1).long()).view_as(rgba[..., c])
@@ -71,30 +71,25 @@ class Warp(NamedTuple):
     shift: Tensor
 
 
-def random_warp(renders: Renders, draws: list[np.random.Generator]) -> Warp:
-    """What changes `WARPED` of the samples. Scenes that reach the picture's edges go on filling it."""
-    size = renders.rgba.shape[2]
-    alpha = renders.rgba[..., 3]
+def _random_warp(renders: Renders, uniform: Tensor, normal: Tensor) -> Warp:
+    """What changes `WARPED` of the samples, from (n, 4) and (n, 2) draws.
+
+    Scenes that reach the picture's edges go on filling it.
+    """
+    size, alpha = renders.rgba.shape[2], renders.rgba[..., 3]
     edges = torch.cat([alpha[:, 0], alpha[:, -1], alpha[:, :, 0], alpha[:, :, -1]], 1)
-    reaches_edge = (edges > 0).any(1).tolist()
-    warps = [_draw_warp(rng, size, full) for rng, full in zip(draws, reaches_edge, strict=True)]
-    return Warp(
-        *(torch.tensor(np.array(x), dtype=torch.float32, device=alpha.device) for x in zip(*warps, strict=True))
-    )
-
-
-def _draw_warp(rng: np.random.Generator, size: int, fills: bool) -> tuple[np.ndarray, float, np.ndarray]:
-    if rng.random() >= WARPED:
-        return np.eye(2), 1.0, np.zeros(2)
-    roll, stretch = ROLL * rng.standard_normal(), STRETCH * rng.standard_normal() / 2
-    c, s = np.cos(roll), np.sin(roll)
-    matrix = np.array([[c, -s], [s, c]]) @ np.diag(np.exp([stretch, -stretch]))
-    if not fills:
-        return matrix, np.exp(rng.uniform(*ZOOM)), SHIFT * size * rng.standard_normal(2)
-    covering = np.abs(np.linalg.inv(matrix)).sum(1).max()  # the zoom at which the new picture fits into the old one
-    closer = np.exp(rng.uniform(0, CLOSER))
-    slack = (closer - 1) * size / 2 / np.abs(matrix).sum(1).max()
-    return matrix, covering * closer, rng.uniform(-slack, slack, 2)
+    fills, warped = (edges > 0).any(1), uniform[:, 0] < WARPED
+    normal = torch.where(warped[:, None], normal, 0)
+    roll, wider = ROLL * normal[:, 0], (STRETCH / 2 * normal[:, 1]).exp()
+    c, s = roll.cos(), roll.sin()
+    matrix = torch.stack([c * wider, -s / wider, s * wider, c / wider], 1).view(-1, 2, 2)
+    covering = _inverse(matrix).abs().sum(2).amax(1)  # the zoom at which the new picture fits into the old one
+    closer = (CLOSER * uniform[:, 1]).exp()
+    free = (ZOOM[0] + (ZOOM[1] - ZOOM[0]) * uniform[:, 1]).exp()
+    zoom = torch.where(fills, covering * closer, free)
+    reach = torch.where(fills, (closer - 1) / 2, SHIFT)
+    shift = (2 * uniform[:, 2:] - 1) * (size * reach)[:, None]
+    return Warp(matrix, torch.where(warped, zoom, 1), torch.where(warped[:, None], shift, 0))
 
 
 def warp(renders: Renders, by: Warp) -> Renders:
@@ -121,7 +116,12 @@ def _grid(forward: Tensor, shift: Tensor, height: int, width: int) -> Tensor:
     x = torch.arange(width, device=shift.device) + 0.5 - width / 2
     y = torch.arange(height, device=shift.device) + 0.5 - height / 2
     offsets = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1) - shift[:, None, None]
-    return (offsets.flatten(1, 2) @ forward.inverse().transpose(1, 2)).view_as(offsets) / (size / 2)
+    return (offsets.flatten(1, 2) @ _inverse(forward).transpose(1, 2)).view_as(offsets) / (size / 2)
+
+
+def _inverse(matrix: Tensor) -> Tensor:
+    """Unlike `Tensor.inverse` it does not wait for the GPU, to see whether there is one."""
+    return torch.linalg.inv_ex(matrix).inverse
 
 
 def _resampled(depth: Tensor, grid: Tensor) -> Tensor:
