@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from worker_help import DEADLINE_SECONDS, PLUGIN, Process, plugin_command, process_exists, until, write_photo
+from worker_help import (
+    DEADLINE_SECONDS,
+    PLUGIN,
+    Process,
+    half_written,
+    plugin_command,
+    process_exists,
+    until,
+    write_photo,
+)
 
 from worldtracing.files import temporary_path
 from worldtracing.worker import launcher, protocol
@@ -178,7 +187,7 @@ def test_closing_stdin_ends_it_in_mid_trace(photo, output, tmp_path):
 def test_closing_stdin_ends_it_in_mid_step_without_its_temporary_file(photo, output, tmp_path):
     with Process() as worker:
         worker.tell(protocol.trace("t", photo, str(output), engine="half-written"))
-        until(lambda: any(name.endswith(".tmp") for name in leftovers(tmp_path)))
+        until(lambda: half_written(tmp_path))
         worker.requests.close()
         assert worker.end() == 0
     assert leftovers(tmp_path) == []
@@ -219,7 +228,7 @@ def test_it_ends_when_its_parent_is_killed(photo, output, tmp_path, engine):
     program = PARENT.format(paths=[str(examples)], command=plugin_command(), request=request)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
         pid = int(parent.stdout.readline())
-        until(lambda: (tmp_path / "journal").exists() or leftovers(tmp_path))
+        until(lambda: (tmp_path / "journal").exists() or half_written(tmp_path))
         assert process_exists(pid)
         parent.kill()
     until(lambda: not process_exists(pid))

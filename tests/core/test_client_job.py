@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from worker_help import plugin_command, process_exists, until, write_photo
+from worker_help import half_written, plugin_command, process_exists, until, write_photo
 from world_tracing.backend.worldtracing.errors import WorldTracingError
 from world_tracing.backend.worldtracing.world import LayeredWorld
 from world_tracing.worldtracing_addon.client.job import TraceJob
@@ -115,7 +115,7 @@ def test_cancel_before_the_worker_is_there(any_worker, folder):
 
 def test_a_worker_that_does_not_stop_is_killed(worker, folder):
     job = TraceJob(worker, request(folder, "half-written"), cancel_seconds=0.2)
-    states_until(job, lambda state: list(folder.glob(".*.tmp")))
+    states_until(job, lambda state: half_written(folder))
     job.cancel()
     assert finish(job).status == "cancelled"
     assert not worker.alive and not process_exists(worker.pid) and names(folder) == ["photo.png"]
@@ -164,7 +164,7 @@ def test_abandon_needs_no_poll(worker, folder):
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_worker_killed_in_mid_trace(worker, folder):
     job = TraceJob(worker, request(folder, "half-written"))
-    states_until(job, lambda state: list(folder.glob(".*.tmp")))
+    states_until(job, lambda state: half_written(folder))
     os.kill(worker.pid, signal.SIGKILL)
     state = finish(job)
     assert state.status == "failed" and state.error.code == "WT-WORKER-DIED" and "memory" in state.error.fix

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from worker_help import plugin_command, process_exists, until, write_photo
+from worker_help import half_written, plugin_command, process_exists, until, write_photo
 from world_tracing.backend.worldtracing.worker import protocol
 from world_tracing.worldtracing_addon.client import worker as worker_module
 from world_tracing.worldtracing_addon.client.launch import worker_command
@@ -210,7 +210,7 @@ def test_the_temporary_file_of_a_killed_worker_is_removed(start, tmp_path):
     worker = start(ProcessWorker(plugin_command()))
     receive(worker, "hello")
     worker.send(protocol.trace("t", str(photo), str(output), engine="half-written"))
-    until(lambda: list(tmp_path.glob(".*.tmp")))
+    until(lambda: half_written(tmp_path))
     worker.kill()
     receive(worker, WORKER_GONE)
     assert list(tmp_path.iterdir()) == [photo]

@@ -1,5 +1,6 @@
 """What the tests of the worker and of its client share: real processes, a photo, patience."""
 
+import contextlib
 import json
 import os
 import queue
@@ -131,6 +132,13 @@ def write_photo(path: Path, size: int = 48) -> Path:
     rgb[rows**2 + columns**2 < (size // 3) ** 2] = (200, 30, 30)
     Image.fromarray(rgb).save(path)
     return path
+
+
+def half_written(folder: Path) -> bool:
+    """Whether a temporary file there has content; the empty one that only tries the folder has none."""
+    with contextlib.suppress(FileNotFoundError):
+        return any(path.stat().st_size for path in folder.glob(".*.tmp"))
+    return False
 
 
 def process_exists(pid: int) -> bool:

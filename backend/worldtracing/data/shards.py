@@ -90,8 +90,8 @@ def render_dataset(
     missing = [k for k, n in enumerate(wanted) if not _complete(shard_path(out, k), n)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max(workers, 1), mp_context=context, initializer=_end_with_parent) as executor:
-        jobs = [executor.submit(_render_shard, out, k, wanted[k], config, files) for k in missing]
         try:
+            jobs = [executor.submit(_render_shard, out, k, wanted[k], config, files) for k in missing]
             for done, job in enumerate(as_completed(jobs)):
                 job.result()
                 on_progress("render", done, len(jobs))
