@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 
 from ..backend.worldtracing.errors import WorldTracingError
-from ..backend.worldtracing.weights.assistants import ASSISTANT_MODELS, is_fetched
+from ..backend.worldtracing.weights.assistants import ASSISTANT_MODELS, is_fetched, unfinished_bytes
 from ..backend.worldtracing.weights.catalogue import released_model
 from ..backend.worldtracing.weights.store import WeightStore
 from . import assistants, backend, background, preferences
@@ -33,6 +33,7 @@ __all__ = ["convert_model", "delete_model", "download_model", "fetch_model", "mo
 
 _models: tuple[ModelState, ...] = ()
 _fetched: frozenset[str] = frozenset()
+_unfinished: dict[str, int] = {}
 
 
 def models() -> tuple[ModelState, ...]:
@@ -54,6 +55,11 @@ def listed_models() -> tuple[ModelState, ...]:
 def fetched() -> frozenset[str]:
     """Names of the models that select and find which were downloaded, as of the last look."""
     return _fetched
+
+
+def unfinished(name: str) -> int:
+    """Bytes on disk of a model that selects or finds of which not all was downloaded, as of the last look."""
+    return _unfinished.get(name, 0)
 
 
 def can_fetch(name: str) -> bool:
@@ -166,9 +172,10 @@ def _start_weights(arguments: list[str]) -> Task:
 
 
 def _set_models(found: tuple[ModelState, ...]) -> None:
-    global _models, _fetched
+    global _models, _fetched, _unfinished
     before, folder = _fetched, preferences.weights_folder()
     _models, _fetched = found, frozenset(name for name in ASSISTANT_MODELS if is_fetched(folder, name))
+    _unfinished = {name: unfinished_bytes(folder, name) for name in ASSISTANT_MODELS}
     if before != _fetched and session.worker_assistants() is not None:  # the panel is to tell what it can do now
         assistants.doubt()
         if (work := assistants.inquiry("segmenter")) is not None:

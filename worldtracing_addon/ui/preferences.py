@@ -87,14 +87,14 @@ def _draw_model(layout: bpy.types.UILayout, state: ModelState) -> None:
 
 def _draw_assistant(layout: bpy.types.UILayout, model: AssistantModel) -> None:
     row = layout.row(align=True)
-    ready = model.name in models.fetched()
+    ready, unfinished = model.name in models.fetched(), models.unfinished(model.name)
     row.label(text=f"{model.label}: {model.licence}", icon="CHECKMARK" if ready else "BLANK1")
-    row.label(text=f"{model.gigabytes:g} GB")
+    row.label(text=f"unfinished, {unfinished / 1e6:.0f} MB" if unfinished else f"{model.gigabytes:g} GB")
     row.operator("wm.url_open", text="", icon="URL").url = model.page
-    if ready:
-        row.operator("wt.delete_model", text="", icon="TRASH").model = model.name
-    else:
+    if not ready:
         row.operator("wt.fetch_model", text="", icon="IMPORT").model = model.name
+    if ready or unfinished:
+        row.operator("wt.delete_model", text="", icon="TRASH").model = model.name
 
 
 def _draw_generators(layout: bpy.types.UILayout, context: bpy.types.Context, preferences) -> None:

@@ -113,6 +113,14 @@ def is_fetched(folder: Path | None, name: str) -> bool:
     return (own_folder(ASSISTANT_MODELS[name].repo, folder) / WEIGHTS).is_file()
 
 
+def unfinished_bytes(folder: Path | None, name: str) -> int:
+    """What is on disk of a model of which not all was downloaded; 0 where there is nothing or all of it."""
+    if is_fetched(folder, name):
+        return 0
+    own = own_folder(ASSISTANT_MODELS[name].repo, folder)
+    return sum(path.stat().st_size for path in own.glob("*") if path.is_file())
+
+
 def remove(folder: Path | None, name: str) -> None:
     """Delete a model's downloads, finished or not.
 

@@ -6,8 +6,16 @@ import pytest
 
 from worldtracing.cli import main
 from worldtracing.editing.sam2_segmenter import Sam2Segmenter
-from worldtracing.errors import WorldTracingError
-from worldtracing.weights.assistants import ASSISTANT_MODELS, WEIGHTS, fetch, is_fetched, own_folder, remove
+from worldtracing.errors import Cancelled, WorldTracingError
+from worldtracing.weights.assistants import (
+    ASSISTANT_MODELS,
+    WEIGHTS,
+    fetch,
+    is_fetched,
+    own_folder,
+    remove,
+    unfinished_bytes,
+)
 
 pytest.importorskip("huggingface_hub")
 
@@ -63,6 +71,23 @@ def test_what_was_fetched_is_found_by_what_loads_it(hub, tmp_path, monkeypatch):
     assert segmenter.source() == str(folder)
     (folder / "model.safetensors").unlink()
     assert segmenter.source() == Sam2Segmenter.model, "a download that was left in the middle"
+
+
+def test_what_a_stopped_download_has_left_is_counted_and_removed(hub, tmp_path):
+    def stop(stage, k, n):
+        if stage.startswith("Downloading") and own_folder(repo, tmp_path).joinpath("config.json").is_file():
+            raise Cancelled
+
+    repo = ASSISTANT_MODELS["sam2"].repo
+    assert unfinished_bytes(tmp_path, "sam2") == 0
+    with pytest.raises(Cancelled):
+        fetch(tmp_path, "sam2", True, stop, endpoint=hub.endpoint)
+    files = list(own_folder(repo, tmp_path).iterdir())
+    assert unfinished_bytes(tmp_path, "sam2") == sum(path.stat().st_size for path in files) > 0
+    remove(tmp_path, "sam2")
+    assert not own_folder(repo, tmp_path).exists()
+    fetch(tmp_path, "sam2", True, endpoint=hub.endpoint)
+    assert unfinished_bytes(tmp_path, "sam2") == 0 and is_fetched(tmp_path, "sam2")
 
 
 def test_what_is_removed_is_gone_or_all_there(hub, tmp_path):
