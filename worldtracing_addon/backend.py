@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..backend.worldtracing.worker.protocol import busy
 from . import background, preferences
-from .client import session
+from .client import errands, session
 from .client.launch import cli_command
 from .core.backend_folder import BackendFolder, BackendState
 from .core.backend_plan import BackendPlan
@@ -157,6 +157,7 @@ class _BackendRemoval(Task):
 
 def _end_worker() -> None:
     """Windows neither replaces nor deletes files that a worker has open."""
+    errands.end_inquiries()
     if session.is_busy():
         raise busy()
     session.shutdown(wait=True)

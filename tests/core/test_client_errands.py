@@ -120,6 +120,32 @@ def test_the_worker_tells_which_assistants_it_has():
     assert session.worker_assistants()
 
 
+def test_an_inquiry_gives_way_and_a_question_of_the_user_does_not(find, threads):
+    find("the blue one")
+    waiting, asked = threads(find, "wait"), threads(errands.ask, SETTINGS, None)
+    until(lambda: len(errands._errands) == 2 and session.is_busy())
+    errands.end_inquiries()
+    with pytest.raises(Cancelled):
+        asked.result(DEADLINE_SECONDS)
+    assert session.is_busy() and not waiting.done()
+    errands.cancel()
+    with pytest.raises(Cancelled):
+        waiting.result(DEADLINE_SECONDS)
+
+
+def test_a_worker_that_is_only_asked_is_free_at_once(monkeypatch, threads):
+    hello = {"type": "hello", "protocol": 1, "pid": 1, "capabilities": ["assist"]}
+    program = f"import json, sys; print(json.dumps({hello!r}), flush=True); sys.stdin.read()"
+    monkeypatch.setattr(session, "worker_command", lambda _python: [sys.executable, "-c", program])
+    asked = threads(errands.ask, SETTINGS, None)
+    until(session.is_busy)
+    errands.end_inquiries()
+    assert not session.is_busy()
+    with pytest.raises(Cancelled):
+        asked.result(DEADLINE_SECONDS)
+    assert session.worker_assistants() is None, "it will be asked again"
+
+
 def test_a_worker_that_traces_is_asked_another_time():
     errands.ask(SETTINGS, None)
     told, worker = session.worker_assistants(), session.get_worker(SETTINGS)

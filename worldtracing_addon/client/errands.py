@@ -33,6 +33,8 @@ WAITING = "Waiting for a selection or search"
 _line = threading.Lock()
 _errands: set[threading.Event] = set()
 """Those under way and in line; an event that is set is to end."""
+_inquiries: set[threading.Event] = set()
+"""Those of them that `ask`, for which nobody has clicked."""
 
 
 def under_way() -> bool:
@@ -44,6 +46,14 @@ def cancel() -> None:
     """End all errands; the threads that wait for them get `Cancelled`."""
     for errand in list(_errands):
         errand.set()
+
+
+def end_inquiries() -> None:
+    """End what only asks for the worker's assistants, and wait for the moment that this takes."""
+    for inquiry in list(_inquiries):
+        inquiry.set()
+    while _inquiries:
+        time.sleep(POLL_SECONDS)
 
 
 def run(
@@ -86,9 +96,9 @@ def ask(settings: WorkerSettings, log_path: Path | None) -> None:
     Whatever stops it, it has been asked: it has none. But one that works for another is left alone.
 
     Raises:
-        Cancelled: see `cancel`.
+        Cancelled: see `cancel` and `end_inquiries`.
     """
-    with _turn() as cancelled:
+    with _turn(_inquiries) as cancelled:
         try:
             _ask(session.get_worker(settings, log_path), cancelled)
         except WorldTracingError as error:
@@ -124,10 +134,11 @@ def _lacked_something(request: Mapping[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _turn() -> Iterator[threading.Event]:
-    """Wait in line; what tells that the errand is to end."""
+def _turn(*kinds: set[threading.Event]) -> Iterator[threading.Event]:
+    """Wait in line, as one of the errands and of `kinds`; what tells that the errand is to end."""
     cancelled = threading.Event()
-    _errands.add(cancelled)
+    for kind in (_errands, *kinds):
+        kind.add(cancelled)
     try:
         while not _line.acquire(timeout=POLL_SECONDS):
             if cancelled.is_set():
@@ -137,4 +148,5 @@ def _turn() -> Iterator[threading.Event]:
         finally:
             _line.release()
     finally:
-        _errands.discard(cancelled)
+        for kind in (_errands, *kinds):
+            kind.discard(cancelled)
