@@ -16,6 +16,8 @@ OUT ?= out
 BIN := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := .venv/$(BIN)/python
 PIP := -m pip install --quiet --disable-pip-version-check
+# Two processes, as most tests keep one core busy, or wait.
+PYTEST := -m pytest -q -n 2 --dist loadfile
 BPY_SITE = $(subst \,/,$(shell $(PY) -c "import importlib.util as u; print(u.find_spec('bpy').submodule_search_locations[0])"))
 BLENDER_EXT = $(BPY_SITE)/4.5/scripts/addons_core/bl_pkg/cli/blender_ext.py
 VALID_TAGS = $(BPY_SITE)/4.5/scripts/modules/_bpy_internal/extensions/tags.py
@@ -37,15 +39,17 @@ lint: .venv/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-test-core: .venv/.dev dist/.built dist/repository/index.json
-	$(PY) -m pytest -q tests/core tests/backend tests/packaging
+test-core test-blender: export OMP_NUM_THREADS = 1
 
-# The built zip is what gets installed and tested, in one process per Blender version.
+test-core: .venv/.dev dist/.built dist/repository/index.json
+	$(PY) $(PYTEST) tests/core tests/backend tests/packaging
+
+# The built zip is what gets installed and tested, in every version of Blender.
 test-blender: .venv/.dev dist/.built $(BPY_TESTED:%=.venv-%/.ready)
 	@for version in 4.5 $(BPY_TESTED); do \
 	    python=$$([ $$version = 4.5 ] && echo $(PY) || echo .venv-$$version/$(BIN)/python); \
 	    echo "== bpy $$version"; \
-	    WT_ZIP="$(SMOKE_ZIP)" $$python -m pytest -q tests/blender || exit 1; \
+	    WT_ZIP="$(SMOKE_ZIP)" $$python $(PYTEST) tests/blender || exit 1; \
 	done
 	@[ -n "$(PYTHON313)" ] || echo "bpy 5.2 was left out: there is no Python 3.13 on this machine."
 
