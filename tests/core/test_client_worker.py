@@ -146,7 +146,7 @@ def test_another_protocol_version_is_refused(start):
 
 
 def test_no_hello_is_a_stall_unless_stderr_shows_life(start, monkeypatch):
-    monkeypatch.setattr(worker_module, "START_SECONDS", 1.0)
+    monkeypatch.setattr(worker_module, "START_SECONDS", 3.0)
     busy_code = "import sys, time\nwhile True: print('busy', file=sys.stderr, flush=True); time.sleep(0.02)"
     silent, busy = start(python("import time; time.sleep(600)")), start(python(busy_code))
     until(lambda: busy.stderr_tail())
