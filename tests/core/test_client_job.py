@@ -143,6 +143,22 @@ def test_a_result_that_comes_in_spite_of_a_cancel_is_removed(folder):
     worker.stop(wait=True)
 
 
+LAST_WORDS = """
+import json, sys
+print('{"type": "hello", "protocol": 1, "pid": 1}', flush=True)
+error = {"type": "error", "id": json.loads(input())["id"], "code": "WT-WORKER-REMOTE-LOST", "message": "", "fix": ""}
+print(json.dumps(error), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_bridge_that_has_lost_its_server_gets_no_other_trace(folder):
+    worker = ProcessWorker([sys.executable, "-c", LAST_WORDS])
+    assert finish(TraceJob(worker, request(folder))).error.code == "WT-WORKER-REMOTE-LOST"
+    assert process_exists(worker.pid) and not worker.alive
+    worker.stop(wait=True)
+
+
 def test_an_older_result_survives_a_cancel(worker, folder):
     (folder / "world.safetensors").write_text("an older result")
     job = TraceJob(worker, slow(folder))

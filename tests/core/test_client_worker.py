@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from worker_help import half_written, plugin_command, process_exists, until, write_photo
 from world_tracing.backend.worldtracing.worker import protocol
+from world_tracing.worldtracing_addon.client import endings
 from world_tracing.worldtracing_addon.client import worker as worker_module
 from world_tracing.worldtracing_addon.client.launch import worker_command
 from world_tracing.worldtracing_addon.client.worker import InProcessWorker, ProcessWorker
@@ -127,7 +128,7 @@ def test_an_exit_is_told_with_its_last_words(start):
 
 
 def test_crash_codes_of_windows_are_shown_in_hexadecimal():
-    assert "0xC0000005" in worker_module._died(0xC0000005, []).message
+    assert "0xC0000005" in endings.died(0xC0000005, []).message
 
 
 def test_a_python_without_packages_is_told_for_what_it_is(start, monkeypatch):

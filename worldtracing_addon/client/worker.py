@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import signal
 import subprocess
 import threading
 import time
@@ -23,6 +22,7 @@ from ...backend.worldtracing.files import temporary_path
 from ...backend.worldtracing.worker import protocol
 from ..core.jobs import WORKER_GONE
 from ..core.platforms import keep_broken_pipes_harmless
+from .endings import died, stalled, wrong_protocol
 from .launch import open_process
 
 START_SECONDS = 60.0
@@ -30,6 +30,9 @@ START_SECONDS = 60.0
 
 EXIT_SECONDS = 5.0
 """How long a process may take to end after it has closed its replies."""
+
+LAST_WORDS = "WT-WORKER-REMOTE-LOST"
+"""After an error with this code a bridge ends."""
 
 
 class Worker:
@@ -103,8 +106,10 @@ class Worker:
                 self.assistants = message["assistants"]
             elif message["type"] == "error" and self.hello is None:
                 self._fail(protocol.to_error(message))  # the launcher could not even start the worker
+            elif message["type"] == "error" and message["code"] == LAST_WORDS:
+                self._stopping = True  # of no use to the next trace, though it may not have ended yet
         if self.alive and self.hello is None and self.silent_seconds > START_SECONDS:
-            self._fail(_stalled())
+            self._fail(stalled(START_SECONDS))
         if gone:
             reason = self._failure or self._end
             messages.append({"type": WORKER_GONE, "id": None, **reason.to_dict()})
@@ -134,7 +139,7 @@ class Worker:
             if "assist" in message.get("capabilities", ()):
                 self.send(protocol.assistants_request("assistants"))
         else:
-            self._fail(_wrong_protocol(message.get("protocol")))
+            self._fail(wrong_protocol(message.get("protocol")))
 
     def _fail(self, error: WorldTracingError) -> None:
         if self._failure is None:
@@ -225,7 +230,7 @@ class ProcessWorker(Worker):
         for output in self._outputs:
             with contextlib.suppress(OSError):
                 temporary_path(Path(output), pid).unlink(missing_ok=True)
-        self._set_gone(_died(process.returncode, self._tail))
+        self._set_gone(died(process.returncode, self._tail))
 
     def _keep_log(self, stream: BinaryIO) -> None:
         with contextlib.ExitStack() as stack:
@@ -263,7 +268,7 @@ class InProcessWorker(Worker):
     def kill(self) -> None:
         self._stopping = True
         self._outgoing.put(None)
-        self._set_gone(_died(None, self._tail))
+        self._set_gone(died(None, self._tail))
 
     def _serve(self, requests: BinaryIO, replies: BinaryIO) -> None:
         from ...backend.worldtracing.worker.serve import serve  # heavy for a Blender that only starts
@@ -276,45 +281,4 @@ class InProcessWorker(Worker):
         with stream:
             self._read(stream)
         self._outgoing.put(None)
-        self._set_gone(_died(None, self._tail))
-
-
-def _died(exit_code: int | None, tail: Sequence[str]) -> WorldTracingError:
-    how, fix = "ended unexpectedly", "Try again; if it happens again, report it with the worker's log."
-    if exit_code is not None and exit_code < 0:
-        how = f"was ended by {_signal_name(-exit_code)}"
-        if -exit_code == getattr(signal, "SIGKILL", None):
-            fix = "The system may have run out of memory: choose a smaller resolution, or close other programs."
-    elif exit_code is not None:
-        how = f"ended unexpectedly with exit code {_shown_code(exit_code)}"
-    said = next((line for line in reversed(tail) if line.strip()), "")
-    said = f' It last said: "{said.strip()[:200]}".' if said else ""
-    return WorldTracingError("WT-WORKER-DIED", f"The worker {how}.{said}", fix)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _shown_code(exit_code: int) -> str:
-    """Windows tells crashes as large codes, which are known in hexadecimal (0xC0000005 is an access violation)."""
-    return f"0x{exit_code:08X}" if exit_code > 0xFFFF else str(exit_code)
-
-
-def _stalled() -> WorldTracingError:
-    return WorldTracingError(
-        "WT-WORKER-STALLED",
-        f"The worker has not said hello within {START_SECONDS:g} seconds.",
-        "Check the Python that is chosen in the preferences, or clear the field to use Blender's own.",
-    )
-
-
-def _wrong_protocol(version: object) -> WorldTracingError:
-    return WorldTracingError(
-        "WT-WORKER-PROTOCOL",
-        f"The worker speaks protocol {version}, and this extension speaks {protocol.PROTOCOL_VERSION}.",
-        "Update the extension and the backend to the same version.",
-    )
+        self._set_gone(died(None, self._tail))
