@@ -16,7 +16,8 @@ from ..backend.worldtracing.world import LayeredWorld, read_metadata
 from .core.settings import TraceSettings
 from .scene import build
 from .scene.camera import TRACED_PICTURE
-from .scene.origin import note_origin, world_result, world_seeds
+from .scene.lifted_retrace import prepare_retrace, size_of_lifted
+from .scene.origin import Seed, note_origin, world_result, world_seeds
 from .scene.photo import find_upright
 from .scene.scale import keep_scale
 from .scene.worlds import KIND, WorldObjects, find_traced
@@ -68,20 +69,19 @@ def pick_seed(world: WorldObjects, number: int) -> WorldObjects:
     Raises:
         WorldTracingError: WT-SCENE-SEED where the trace has no such seed, those of `LayeredWorld.load`.
     """
-    root = world.root
-    seed = next((seed for seed in world_seeds(root) if seed.number == number), None) if root else None
+    root, seed = world.root, _seed_of(world, number)
     if seed is None:
         raise WorldTracingError(
             "WT-SCENE-SEED",
             f"The world {world.name} was not traced with the seed {number}.",
             "Pick one of its own seeds, or trace again with this one.",
         )
-    loaded = LayeredWorld.load(seed.path)
+    loaded = _load_seed(seed, world_result(root))
     photo = world.camera and _background(world.camera)
     options = build.BuildOptions(use_camera=_has_camera(world.scene, world))
     build.build_world(
         world.scene,
-        replace(loaded, metadata=_with_photo(loaded.metadata, world_result(root))),
+        loaded,
         name=world.collection["wt_name"],
         photo=photo,
         source=str(seed.path),
@@ -90,6 +90,24 @@ def pick_seed(world: WorldObjects, number: int) -> WorldObjects:
     )
     keep_scale(world)
     return world
+
+
+def prepare_seed(world: WorldObjects, number: int) -> Callable[[], object] | None:
+    """Work for a thread that lets `pick_seed` take less time; None where there is nothing to compute."""
+    size, seed = size_of_lifted(world), _seed_of(world, number)
+    if size is None or seed is None:
+        return None
+    result = world_result(world.root)
+    return lambda: prepare_retrace(_load_seed(seed, result), size)
+
+
+def _seed_of(world: WorldObjects, number: int) -> Seed | None:
+    return next((seed for seed in world_seeds(world.root) if seed.number == number), None) if world.root else None
+
+
+def _load_seed(seed: Seed, result: Path) -> LayeredWorld:
+    loaded = LayeredWorld.load(seed.path)
+    return replace(loaded, metadata=_with_photo(loaded.metadata, result))
 
 
 def _with_photo(metadata: Mapping[str, Any], result: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from .core.jobs import JobState
 from .core.settings import TraceSettings, WorkerSettings
 from .handoff import Handoff, in_background, write_handoff, write_upright
 from .scene import build, render
+from .scene.lifted_retrace import prepare_retrace, size_of_lifted
 from .scene.photo import find_upright, load_upright, read_pixels, remove_unused_upright
 from .scene.worlds import WorldObjects, find_traced
 from .work import Work, defect, obstacle
@@ -142,7 +143,8 @@ class Trace(Work):
             self._job.discard_result()
             return JobState(status="cancelled")
         if self._loaded is None:
-            self._loaded = in_background(LayeredWorld.load, self._output)
+            size = self._size_of_lifted()
+            self._loaded = in_background(lambda: prepare_retrace(LayeredWorld.load(self._output), size))
         if obstacle or not (self._loaded.done() and self._upright.done()):
             return replace(state, status="running", stage=obstacle or "Building the scene", k=1, n=1)
         self._build(self._loaded.result())
@@ -177,6 +179,12 @@ class Trace(Work):
         if "seeds" in extra:
             extra.setdefault("keep_seeds", str(self._output.with_suffix("")))
         return extra
+
+    def _size_of_lifted(self) -> tuple[int, int] | None:
+        """As `lifted_retrace` has it, of the world that is to be replaced."""
+        scene = _find(bpy.data.scenes, self._scene_uid)
+        before = scene and find_traced(scene, self.name, _find(bpy.data.images, self._image_uid))
+        return size_of_lifted(before) if before else None
 
     def _build(self, world: LayeredWorld) -> None:
         self.mask_method = world.metadata.get("mask_method", "")

@@ -1,10 +1,12 @@
 """Several guesses of one photo: all are kept, the suggested one is built, and a click shows another."""
 
 import json
+import threading
 
 import bpy
 import numpy as np
 import pytest
+from fake_window import FakeWindow
 from trace_help import disk_image
 
 
@@ -105,3 +107,49 @@ def test_quality_presets_set_what_the_engine_has(api):
     chosen.engine = "silhouette"
     bpy.ops.wt.set_quality(quality="DRAFT")
     assert chosen.resolution == 256 and chosen.seeds == 4, "not this engine's"
+
+
+@pytest.fixture
+def divided(submodule, monkeypatch):
+    """The threads in which a world was divided into objects, one for each time."""
+    segmenter = submodule("backend.worldtracing.editing.graph_segmenter").GraphSegmenter
+    divide, threads = segmenter.segment, []
+
+    def told(*args):
+        threads.append(threading.current_thread())
+        return divide(*args)
+
+    monkeypatch.setattr(segmenter, "segment", told)
+    return threads
+
+
+def lift_disk(api, world):
+    width, height = world.root["wt_size"]
+    return api.lift_object(world, [api.Click(width / 2, height / 2)], name="disk")
+
+
+def test_a_click_with_lifted_objects_does_not_stop_blender(api, traced, submodule, divided):
+    window = FakeWindow(submodule)
+    first, second, third = (str(seed.number) for seed in api.seeds(traced))
+    for number in (first, second):
+        assert window.start("world", "WT_OT_pick_seed", seed=number) == {"FINISHED"}, "nothing is lifted"
+    item = lift_disk(api, traced)
+    divided.clear()
+    assert window.start("world", "WT_OT_pick_seed", seed=third) == {"RUNNING_MODAL"}
+    assert window.finish() == {"FINISHED"} and len(divided) == 1 and divided[0] is not threading.main_thread()
+    assert api.lifted_objects(traced) == [item]
+    assert [str(seed.number) for seed in api.seeds(traced) if seed.shown] == [third]
+
+    assert window.start("world", "WT_OT_pick_seed", seed=first) == {"RUNNING_MODAL"}
+    assert window.send("ESC") == {"CANCELLED"} and not window.timers
+    assert [str(seed.number) for seed in api.seeds(traced) if seed.shown] == [third]
+
+
+def test_a_retrace_with_lifted_objects_does_not_stop_blender(api, traced, settings, divided, tmp_path):
+    item, photo = lift_disk(api, traced), bpy.data.images[traced.collection["wt_name"]]
+    divided.clear()
+    chosen = settings.TraceSettings(engine="wt-bundled", resolution=96, seed=1, extra={"steps": 1})
+    assert api.trace_world(photo, settings=chosen, output=tmp_path / "again.safetensors") == traced
+    assert len(divided) == 1 and divided[0] is not threading.main_thread() and api.lifted_objects(traced) == [item]
+    api.build_from_file(tmp_path / "out" / "disk.safetensors")
+    assert divided[1:] == [threading.main_thread()], "what was foreseen is not taken for another world"

@@ -7,14 +7,35 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...backend.worldtracing.world import LayeredWorld
 from .attributes import read_attribute
 from .lifting import discard_fill, write_ownership
 from .objects import COPY, FILLED, LIFTED, NUMBER, lifted_objects, shown_objects
 from .parts import discard_object
 from .points import LAYER, PIXEL, holds_points
+from .segmentation import anticipate
 from .transaction import Transaction
 from .world_data import read_world
 from .worlds import ITEM, KIND, WorldObjects
+
+
+def size_of_lifted(objects: WorldObjects) -> tuple[int, int] | None:
+    """(width, height) of the trace that a world's objects were lifted from; None where there are none."""
+    return tuple(objects.root["wt_size"]) if objects.root is not None and lifted_objects(objects) else None
+
+
+def prepare_retrace(world: LayeredWorld, size: tuple[int, int] | None) -> LayeredWorld:
+    """Compute, in any thread, what `keep_lifted` needs when this world takes another one's place.
+
+    Args:
+        size: `size_of_lifted` of the other.
+
+    Returns:
+        The same world.
+    """
+    if size == (world.width, world.height):
+        anticipate(world)
+    return world
 
 
 def keep_lifted(transaction: Transaction, objects: WorldObjects, size_before: Sequence[int]) -> None:
