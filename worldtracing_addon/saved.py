@@ -39,15 +39,28 @@ def build_saved(
         WorldTracingError: those of `LayeredWorld.load`, WT-SCENE-EMPTY.
     """
     loaded = LayeredWorld.load(path)
-    name = loaded.metadata.get("image") or Path(path).stem
-    photo = photo or _photo_of(loaded.metadata, name)
-    before = find_traced(scene, name, photo)
+    name, photo, before = _place(loaded.metadata, path, scene, photo)
     options = build.BuildOptions(use_camera=before is None or _has_camera(scene, before))
     world = build.build_world(
         scene, loaded, name=name, photo=photo, source=str(path), replaces=before, options=options, warn=warn
     )
     finish(world, loaded.metadata, path)
     return world
+
+
+def replaced_by(path: Path, scene: bpy.types.Scene) -> WorldObjects | None:
+    """The world in whose place `build_saved` would build that of a file.
+
+    Raises:
+        WorldTracingError: those of `read_metadata`.
+    """
+    return _place(read_metadata(path), path, scene)[2]
+
+
+def prepare_saved(path: Path, replaced: WorldObjects) -> Callable[[], object] | None:
+    """Work for a thread that lets `build_saved` take less time; None where there is nothing to compute."""
+    size = size_of_lifted(replaced)
+    return None if size is None else lambda: prepare_retrace(LayeredWorld.load(path), size)
 
 
 def finish(world: WorldObjects, metadata: Mapping[str, Any], result: str | Path) -> None:
@@ -120,6 +133,15 @@ def _with_photo(metadata: Mapping[str, Any], result: Path) -> dict[str, Any]:
         whole = read_metadata(result)
     crop = {"crop": whole["crop"]} if "crop" in whole else {}
     return {**whole, **metadata, **crop}
+
+
+def _place(
+    metadata: Mapping[str, Any], path: str | Path, scene: bpy.types.Scene, photo: bpy.types.Image | None = None
+) -> tuple[str, bpy.types.Image | None, WorldObjects | None]:
+    """A saved world's name, photo, and the world in whose place it comes."""
+    name = metadata.get("image") or Path(path).stem
+    photo = photo or _photo_of(metadata, name)
+    return name, photo, find_traced(scene, name, photo)
 
 
 def _has_camera(scene: bpy.types.Scene, world: WorldObjects) -> bool:

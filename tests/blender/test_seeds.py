@@ -153,3 +153,16 @@ def test_a_retrace_with_lifted_objects_does_not_stop_blender(api, traced, settin
     assert len(divided) == 1 and divided[0] is not threading.main_thread() and api.lifted_objects(traced) == [item]
     api.build_from_file(tmp_path / "out" / "disk.safetensors")
     assert divided[1:] == [threading.main_thread()], "what was foreseen is not taken for another world"
+
+
+def test_a_trace_is_rebuilt_around_lifted_objects_beside_blender(api, traced, submodule, divided, tmp_path):
+    window, path = FakeWindow(submodule), str(tmp_path / "out" / "disk.safetensors")
+    assert window.start("history", "WT_OT_rebuild_trace", path=path) == {"FINISHED"}, "nothing is lifted"
+    api.pick_seed(traced, next(seed.number for seed in api.seeds(traced) if not seed.shown))
+    item = lift_disk(api, traced)
+    divided.clear()
+    assert window.start("history", "WT_OT_rebuild_trace", path=path) == {"RUNNING_MODAL"}
+    assert window.finish() == {"FINISHED"} and len(divided) == 1 and divided[0] is not threading.main_thread()
+    assert api.lifted_objects(traced) == [item] and traced.root["wt_file"].endswith("disk.safetensors")
+    assert window.start("history", "WT_OT_rebuild_trace", path=path + "x") == {"CANCELLED"}
+    assert "WT-IO-READ" in window.said[-1][1]

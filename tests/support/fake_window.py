@@ -27,6 +27,7 @@ class FakeWindow:
             event_timer_remove=lambda timer: self.timers.remove(timer),
             modal_handler_add=self.handlers.append,
             world_tracing_edit=own.world_tracing_edit,
+            world_tracing_history=own.world_tracing_history,
             world_tracing_repaint=own.world_tracing_repaint,
         )
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api, history
+from ..saved import prepare_saved, replaced_by
 from ..scene.visibility import set_shown
+from ..scene.worlds import WorldObjects
+from .waiting import PreparesOnce
 from .world import refuses_edit_mode
 
 
 class _SavedTraceOperator:
     """Works on the saved trace `path`, or without it on the one chosen in the panel."""
 
+    builds = False
     path: bpy.props.StringProperty(
         name="File",
         description="The file of the saved trace; without one, that chosen in the history",
@@ -30,9 +35,9 @@ class _SavedTraceOperator:
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        saved = context.window_manager.world_tracing_history
-        chosen = saved.traces[saved.index].path if saved.index < len(saved.traces) else ""
-        path = bpy.path.abspath(self.path) or chosen
+        if self.builds and refuses_edit_mode(self, context):
+            return {"CANCELLED"}
+        path = self.chosen(context)
         if not path:
             self.report({"WARNING"}, "Choose a trace in the history first")
             return {"CANCELLED"}
@@ -47,16 +52,33 @@ class _SavedTraceOperator:
             self.report({"INFO"}, said)
         return {"FINISHED"}
 
+    def chosen(self, context: bpy.types.Context) -> str:
+        """The file to work on, "" for none."""
+        listed = context.window_manager.world_tracing_history
+        chosen = listed.traces[listed.index].path if listed.index < len(listed.traces) else ""
+        return bpy.path.abspath(self.path) or chosen
 
-class WT_OT_rebuild_trace(_SavedTraceOperator, bpy.types.Operator):
+
+class WT_OT_rebuild_trace(PreparesOnce, _SavedTraceOperator, bpy.types.Operator):
     """Build the saved trace again, in the place of the world that was traced from the same photo"""
 
     bl_idname = "wt.rebuild_trace"
     bl_label = "Rebuild"
     bl_options = {"REGISTER", "UNDO"}
+    waiting_text = "Reading the trace. ESC: cancel"
+    builds = True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return {"CANCELLED"} if refuses_edit_mode(self, context) else super().execute(context)
+    def world(self, context: bpy.types.Context) -> WorldObjects | None:
+        try:
+            return replaced_by(Path(self.chosen(context)), context.scene)
+        except WorldTracingError:  # executing will say so
+            return None
+
+    def about(self, context: bpy.types.Context) -> Hashable:
+        return self.world(context), self.chosen(context)
+
+    def prepare(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        return prepare_saved(Path(self.chosen(context)), world)
 
     def work_on(self, context: bpy.types.Context, path: Path) -> str:
         world = api.build_from_file(path, scene=context.scene)

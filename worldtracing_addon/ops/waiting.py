@@ -147,6 +147,23 @@ class WaitsForWork:
             return None
 
 
+class PreparesOnce(WaitsForWork):
+    """One that has a single piece of work."""
+
+    noun = "change"
+    _prepared = False
+
+    def preparation(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        if self._prepared:
+            return None
+        self._prepared = True
+        return self.prepare(context, world)
+
+    def prepare(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
+        """The work for a thread; None where there is none."""
+        raise NotImplementedError
+
+
 def begin(work: Callable[[], object] | None) -> None:
     """Have work done that will be waited for later; what goes wrong is told then."""
     if work is not None:

@@ -11,7 +11,7 @@ from .. import api
 from ..core.quality import QUALITIES, choices
 from ..saved import prepare_seed
 from ..scene.worlds import WorldObjects, active_world
-from .waiting import WaitsForWork
+from .waiting import PreparesOnce
 
 
 def refuses_edit_mode(operator: bpy.types.Operator, context: bpy.types.Context) -> bool:
@@ -97,22 +97,16 @@ class WT_OT_show_world(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class WT_OT_pick_seed(WaitsForWork, WorldOperator, bpy.types.Operator):
+class WT_OT_pick_seed(PreparesOnce, WorldOperator, bpy.types.Operator):
     """Show this guess of what the photo hides; all else in the scene stays as it is"""
 
     bl_idname = "wt.pick_seed"
     bl_label = "Pick Seed"
     waiting_text = "Reading the seed. ESC: cancel"
-    noun = "change"
 
     seed: bpy.props.StringProperty(name="Seed", description="The seed to show", options={"HIDDEN"})  # beyond 2**31
 
-    _prepared = False
-
-    def preparation(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
-        if self._prepared:
-            return None
-        self._prepared = True
+    def prepare(self, _context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
         return prepare_seed(world, int(self.seed))
 
     def change(self, _context: bpy.types.Context, world: WorldObjects) -> None:
