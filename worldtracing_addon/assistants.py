@@ -30,7 +30,7 @@ from ..backend.worldtracing.editing.painters import Painter
 from ..backend.worldtracing.progress import OnProgress, silent
 from ..backend.worldtracing.worker import protocol
 from ..backend.worldtracing.world import LayeredWorld
-from . import backend, preferences
+from . import backend, background, preferences
 from .client import errands, session
 from .core.assistants import KnownAssistant, known_assistants
 from .handoff import new_folder
@@ -46,8 +46,9 @@ def known(kind: str) -> list[KnownAssistant]:
 
 
 def inquiry(kind: str) -> Callable[[], None] | None:
-    """What finds out which assistants the worker has, for any thread; None where that is known, or it is busy."""
-    busy = session.is_busy() and not errands.under_way()
+    """What finds out which assistants the worker has, for any thread; None where that is known, it is busy, or its
+    environment may be changing."""
+    busy = (session.is_busy() and not errands.under_way()) or background.task() is not None
     if busy or not any(one.place == "unasked" for one in known(kind)):
         return None
     return partial(errands.ask, preferences.worker_settings(), preferences.worker_log())

@@ -157,6 +157,7 @@ class _BackendRemoval(Task):
 
 def _end_worker() -> None:
     """Windows neither replaces nor deletes files that a worker has open."""
+    background.settle()  # a look into the folder of models may end with an inquiry
     errands.end_inquiries()
     if session.is_busy():
         raise busy()

@@ -67,17 +67,22 @@ def start(new: Task, on_done: Callable[[object], None] | None = None) -> Task:
         WorldTracingError: WT-ENV-BUSY while another is under way.
     """
     global _task, _on_done, _error
-    if _task is not None and _task.brief:
-        _task.wait(BRIEF_SECONDS)
+    settle()
     if task() is not None:
         raise WorldTracingError("WT-ENV-BUSY", "The backend is busy with something else.", "Wait, or cancel that.")
-    _poll()  # what has ended since the last look
     _task, _on_done, _error = new, on_done, None
     new.start()
     atexit.register(cancel)
     if not bpy.app.timers.is_registered(_watch):
         bpy.app.timers.register(_watch, persistent=True)
     return new
+
+
+def settle() -> None:
+    """Take in what has ended since the last look, or ends in a moment."""
+    if _task is not None and _task.brief:
+        _task.wait(BRIEF_SECONDS)
+    _poll()
 
 
 def _watch() -> float | None:

@@ -16,7 +16,7 @@ from ..backend.worldtracing.world import LayeredWorld, read_metadata
 from .core.settings import TraceSettings
 from .scene import build
 from .scene.camera import TRACED_PICTURE
-from .scene.lifted_retrace import prepare_retrace, size_of_lifted
+from .scene.lifted_retrace import Retrace, size_of_lifted
 from .scene.origin import Seed, note_origin, world_result, world_seeds
 from .scene.photo import find_upright
 from .scene.scale import keep_scale
@@ -28,19 +28,23 @@ def build_saved(
     scene: bpy.types.Scene,
     photo: bpy.types.Image | None = None,
     warn: Callable[[WorldTracingError], None] | None = None,
+    prepared: Retrace | None = None,
 ) -> WorldObjects:
     """Build the world of a file, in the place of the one that was traced from the same photo.
 
     Args:
         photo: stands behind the camera; without one the photo's image where this file has it, else the traced pixels.
         warn: as in `build_world`.
+        prepared: what the work of `prepare_saved` has returned.
 
     Raises:
         WorldTracingError: those of `LayeredWorld.load`, WT-SCENE-EMPTY.
     """
-    loaded = LayeredWorld.load(path)
+    prepared = prepared or Retrace(LayeredWorld.load(path), None)
+    loaded = prepared.world
     name, photo, before = _place(loaded.metadata, path, scene, photo)
-    options = build.BuildOptions(use_camera=before is None or _has_camera(scene, before))
+    use_camera = before is None or _has_camera(scene, before)
+    options = build.BuildOptions(use_camera=use_camera, division=prepared.division)
     world = build.build_world(
         scene, loaded, name=name, photo=photo, source=str(path), replaces=before, options=options, warn=warn
     )
@@ -57,10 +61,10 @@ def replaced_by(path: Path, scene: bpy.types.Scene) -> WorldObjects | None:
     return _place(read_metadata(path), path, scene)[2]
 
 
-def prepare_saved(path: Path, replaced: WorldObjects) -> Callable[[], object] | None:
+def prepare_saved(path: Path, replaced: WorldObjects) -> Callable[[], Retrace] | None:
     """Work for a thread that lets `build_saved` take less time; None where there is nothing to compute."""
     size = size_of_lifted(replaced)
-    return None if size is None else lambda: prepare_retrace(LayeredWorld.load(path), size)
+    return None if size is None else lambda: Retrace.prepared(LayeredWorld.load(path), size)
 
 
 def finish(world: WorldObjects, metadata: Mapping[str, Any], result: str | Path) -> None:
@@ -76,8 +80,11 @@ def discard_seeds(result: Path, settings: TraceSettings) -> None:
             seed_file(result.with_suffix(""), seed).unlink(missing_ok=True)
 
 
-def pick_seed(world: WorldObjects, number: int) -> WorldObjects:
+def pick_seed(world: WorldObjects, number: int, prepared: Retrace | None = None) -> WorldObjects:
     """Build another seed of the world's trace in its place; all else stays.
+
+    Args:
+        prepared: what the work of `prepare_seed` has returned.
 
     Raises:
         WorldTracingError: WT-SCENE-SEED where the trace has no such seed, those of `LayeredWorld.load`.
@@ -89,12 +96,12 @@ def pick_seed(world: WorldObjects, number: int) -> WorldObjects:
             f"The world {world.name} was not traced with the seed {number}.",
             "Pick one of its own seeds, or trace again with this one.",
         )
-    loaded = _load_seed(seed, world_result(root))
+    prepared = prepared or Retrace(_load_seed(seed, world_result(root)), None)
     photo = world.camera and _background(world.camera)
-    options = build.BuildOptions(use_camera=_has_camera(world.scene, world))
+    options = build.BuildOptions(use_camera=_has_camera(world.scene, world), division=prepared.division)
     build.build_world(
         world.scene,
-        loaded,
+        prepared.world,
         name=world.collection["wt_name"],
         photo=photo,
         source=str(seed.path),
@@ -105,13 +112,13 @@ def pick_seed(world: WorldObjects, number: int) -> WorldObjects:
     return world
 
 
-def prepare_seed(world: WorldObjects, number: int) -> Callable[[], object] | None:
+def prepare_seed(world: WorldObjects, number: int) -> Callable[[], Retrace] | None:
     """Work for a thread that lets `pick_seed` take less time; None where there is nothing to compute."""
     size, seed = size_of_lifted(world), _seed_of(world, number)
     if size is None or seed is None:
         return None
     result = world_result(world.root)
-    return lambda: prepare_retrace(_load_seed(seed, result), size)
+    return lambda: Retrace.prepared(_load_seed(seed, result), size)
 
 
 def _seed_of(world: WorldObjects, number: int) -> Seed | None:

@@ -24,7 +24,7 @@ from .core.jobs import JobState
 from .core.settings import TraceSettings, WorkerSettings
 from .handoff import Handoff, in_background, write_handoff, write_upright
 from .scene import build, render
-from .scene.lifted_retrace import prepare_retrace, size_of_lifted
+from .scene.lifted_retrace import Retrace, size_of_lifted
 from .scene.photo import find_upright, load_upright, read_pixels, remove_unused_upright
 from .scene.worlds import WorldObjects, find_traced
 from .work import Work, defect, obstacle
@@ -144,7 +144,7 @@ class Trace(Work):
             return JobState(status="cancelled")
         if self._loaded is None:
             size = self._size_of_lifted()
-            self._loaded = in_background(lambda: prepare_retrace(LayeredWorld.load(self._output), size))
+            self._loaded = in_background(lambda: Retrace.prepared(LayeredWorld.load(self._output), size))
         if obstacle or not (self._loaded.done() and self._upright.done()):
             return replace(state, status="running", stage=obstacle or "Building the scene", k=1, n=1)
         self._build(self._loaded.result())
@@ -186,7 +186,8 @@ class Trace(Work):
         before = scene and find_traced(scene, self.name, _find(bpy.data.images, self._image_uid))
         return size_of_lifted(before) if before else None
 
-    def _build(self, world: LayeredWorld) -> None:
+    def _build(self, retrace: Retrace) -> None:
+        world = retrace.world
         self.mask_method = world.metadata.get("mask_method", "")
         self.notes = list(world.metadata.get("notes", []))
         scene = _find(bpy.data.scenes, self._scene_uid)
@@ -208,24 +209,24 @@ class Trace(Work):
         self._before_build()
         before = find_traced(scene, self.name, image)
         self.uses_camera = before is None or scene.camera is None or scene.camera == before.camera
-        self.world = self._build_with(scene, world, image)
+        self.world = self._build_with(scene, retrace, image)
         if self._settings.match_photo and self.uses_camera:
             try:
                 render.match_photo(scene)
             except WorldTracingError as error:  # the world is built all the same
                 self.warnings.append(error)
 
-    def _build_with(self, scene: bpy.types.Scene, world: LayeredWorld, image: bpy.types.Image | None) -> WorldObjects:
+    def _build_with(self, scene: bpy.types.Scene, retrace: Retrace, image: bpy.types.Image | None) -> WorldObjects:
         """Build the world; of a photo that Blender shows lying, its upright copy stands behind the camera."""
         photo, copy = image, None
         if image is not None and (file := self._upright.result()) is not None:
             sha256 = self._handoff.result().sha256
             photo = find_upright(image, sha256) or (copy := load_upright(image, file, sha256))
-        options = build.BuildOptions(use_camera=self.uses_camera)
+        options = build.BuildOptions(use_camera=self.uses_camera, division=retrace.division)
         try:
             built = build.build_world(
                 scene,
-                world,
+                retrace.world,
                 name=self.name,
                 photo=photo,
                 source=str(self._output),
@@ -236,7 +237,7 @@ class Trace(Work):
             if copy is not None:
                 bpy.data.images.remove(copy)
             raise
-        saved.finish(built, world.metadata, self._output)
+        saved.finish(built, retrace.world.metadata, self._output)
         if image is not None:
             remove_unused_upright(image)
         return built

@@ -6,7 +6,7 @@ import threading
 import bpy
 import numpy as np
 import pytest
-from fake_window import FakeWindow
+from fake_window import LIMIT, FakeWindow
 from trace_help import disk_image
 
 
@@ -141,8 +141,20 @@ def test_a_click_with_lifted_objects_does_not_stop_blender(api, traced, submodul
     assert [str(seed.number) for seed in api.seeds(traced) if seed.shown] == [third]
 
     assert window.start("world", "WT_OT_pick_seed", seed=first) == {"RUNNING_MODAL"}
+    left = window.operator
     assert window.send("ESC") == {"CANCELLED"} and not window.timers
     assert [str(seed.number) for seed in api.seeds(traced) if seed.shown] == [third]
+
+    assert window.start("world", "WT_OT_pick_seed", seed=first) == {"RUNNING_MODAL"}
+    earlier = window.operator
+    assert window.start("world", "WT_OT_pick_seed", seed=second) == {"RUNNING_MODAL"}
+    latest, window.operator = window.operator, earlier
+    for operator in (left, earlier, latest):
+        operator._work.exception(LIMIT)
+    assert window.send("TIMER") == {"CANCELLED"}, "the last click counts, whichever is read first"
+    window.operator = latest
+    assert window.finish() == {"FINISHED"}
+    assert [str(seed.number) for seed in api.seeds(traced) if seed.shown] == [second]
 
 
 def test_a_retrace_with_lifted_objects_does_not_stop_blender(api, traced, settings, divided, tmp_path):
@@ -152,7 +164,7 @@ def test_a_retrace_with_lifted_objects_does_not_stop_blender(api, traced, settin
     assert api.trace_world(photo, settings=chosen, output=tmp_path / "again.safetensors") == traced
     assert len(divided) == 1 and divided[0] is not threading.main_thread() and api.lifted_objects(traced) == [item]
     api.build_from_file(tmp_path / "out" / "disk.safetensors")
-    assert divided[1:] == [threading.main_thread()], "what was foreseen is not taken for another world"
+    assert divided[1:] == [threading.main_thread()], "a script waits for it"
 
 
 def test_a_trace_is_rebuilt_around_lifted_objects_beside_blender(api, traced, submodule, divided, tmp_path):

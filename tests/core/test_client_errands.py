@@ -122,8 +122,10 @@ def test_the_worker_tells_which_assistants_it_has():
 
 def test_an_inquiry_gives_way_and_a_question_of_the_user_does_not(find, threads):
     find("the blue one")
-    waiting, asked = threads(find, "wait"), threads(errands.ask, SETTINGS, None)
-    until(lambda: len(errands._errands) == 2 and session.is_busy())
+    waiting = threads(find, "wait")
+    until(session.is_busy)
+    asked = threads(errands.ask, SETTINGS, None)
+    until(lambda: len(errands._errands) == 2)
     errands.end_inquiries()
     with pytest.raises(Cancelled):
         asked.result(DEADLINE_SECONDS)

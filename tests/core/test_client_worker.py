@@ -206,6 +206,13 @@ while True:
     assert worker.poll() == []
 
 
+def test_a_worker_that_has_closed_its_replies_gets_no_other_trace(start, monkeypatch):
+    monkeypatch.setattr(worker_module, "EXIT_SECONDS", 90.0)
+    worker = start(python("import os, time; os.close(1); time.sleep(600)"))
+    until(lambda: not worker.alive)
+    assert process_exists(worker.pid), "it is given time to end by itself"
+
+
 def test_the_temporary_file_of_a_killed_worker_is_removed(start, tmp_path):
     photo, output = write_photo(tmp_path / "photo.png"), tmp_path / "world.safetensors"
     worker = start(ProcessWorker(plugin_command()))

@@ -34,7 +34,7 @@ _line = threading.Lock()
 _errands: set[threading.Event] = set()
 """Those under way and in line; an event that is set is to end."""
 _inquiries: set[threading.Event] = set()
-"""Those of them that `ask`, for which nobody has clicked."""
+"""Those of them that `ask`, which can be asked again at any time."""
 
 
 def under_way() -> bool:

@@ -106,8 +106,8 @@ class Worker:
                 self.assistants = message["assistants"]
             elif message["type"] == "error" and self.hello is None:
                 self._fail(protocol.to_error(message))  # the launcher could not even start the worker
-            elif message["type"] == "error" and message["code"] == LAST_WORDS:
-                self._stopping = True  # of no use to the next trace, though it may not have ended yet
+            elif message["type"] == "error" and message.get("code") == LAST_WORDS:
+                self._stopping = True
         if self.alive and self.hello is None and self.silent_seconds > START_SECONDS:
             self._fail(stalled(START_SECONDS))
         if gone:
@@ -174,6 +174,7 @@ class Worker:
                 continue
             if message["type"] != "heartbeat":
                 self._received.put(message)
+        self._stopping = True  # it says nothing any more, though it may not have ended yet
 
 
 class ProcessWorker(Worker):

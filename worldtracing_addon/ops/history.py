@@ -9,7 +9,7 @@ import bpy
 
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api, history
-from ..saved import prepare_saved, replaced_by
+from ..saved import build_saved, prepare_saved, replaced_by
 from ..scene.visibility import set_shown
 from ..scene.worlds import WorldObjects
 from .waiting import PreparesOnce
@@ -75,13 +75,13 @@ class WT_OT_rebuild_trace(PreparesOnce, _SavedTraceOperator, bpy.types.Operator)
             return None
 
     def about(self, context: bpy.types.Context) -> Hashable:
-        return self.world(context), self.chosen(context)
+        return PreparesOnce.about(self, context), self.chosen(context)
 
     def prepare(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
         return prepare_saved(Path(self.chosen(context)), world)
 
     def work_on(self, context: bpy.types.Context, path: Path) -> str:
-        world = api.build_from_file(path, scene=context.scene)
+        world = build_saved(path, context.scene, prepared=self.take_prepared())
         set_shown(world, True)
         if context.scene.camera == world.camera:
             api.look_through(context, world)

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 import bpy
 
@@ -148,10 +149,18 @@ class WaitsForWork:
 
 
 class PreparesOnce(WaitsForWork):
-    """One that has a single piece of work."""
+    """One that has a single piece of work, and gives way to the next one of its kind."""
 
     noun = "change"
+    begun = 0  # such operators, since the extension was enabled
     _prepared = False
+
+    def start(self, context: bpy.types.Context) -> set[str]:
+        PreparesOnce.begun += 1
+        return super().start(context)
+
+    def about(self, context: bpy.types.Context) -> Hashable:
+        return self.world(context), PreparesOnce.begun
 
     def preparation(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
         if self._prepared:
@@ -162,6 +171,11 @@ class PreparesOnce(WaitsForWork):
     def prepare(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
         """The work for a thread; None where there is none."""
         raise NotImplementedError
+
+    def take_prepared(self) -> Any:
+        """What the work has returned, once; None without any."""
+        work, self._work = self._work, None
+        return work.result() if work is not None else None
 
 
 def begin(work: Callable[[], object] | None) -> None:

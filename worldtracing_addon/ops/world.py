@@ -9,7 +9,7 @@ import bpy
 from ...backend.worldtracing.errors import WorldTracingError
 from .. import api
 from ..core.quality import QUALITIES, choices
-from ..saved import prepare_seed
+from ..saved import pick_seed, prepare_seed
 from ..scene.worlds import WorldObjects, active_world
 from .waiting import PreparesOnce
 
@@ -110,7 +110,7 @@ class WT_OT_pick_seed(PreparesOnce, WorldOperator, bpy.types.Operator):
         return prepare_seed(world, int(self.seed))
 
     def change(self, _context: bpy.types.Context, world: WorldObjects) -> None:
-        api.pick_seed(world, int(self.seed))
+        pick_seed(world, int(self.seed), self.take_prepared())
 
 
 class WT_OT_look_through(WorldOperator, bpy.types.Operator):

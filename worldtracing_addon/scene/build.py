@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
+from ...backend.worldtracing.editing.base import Segmentation
 from ...backend.worldtracing.errors import WorldTracingError
 from ...backend.worldtracing.world import FORMAT, LayeredWorld
 from ..core.frames import Frame, to_blender
@@ -41,11 +42,13 @@ class BuildOptions:
         on_ground: a new world stands with its lowest point on the ground, at the scene's origin or beside what is
             there; otherwise its eye is at the origin. A retrace never moves the root.
         use_camera: make the matched camera the scene's, and the render size the photo's.
+        division: of the world, as `lifted_retrace.Retrace` has it; saves time where objects stay lifted.
     """
 
     display: str = DISPLAYS[0]
     on_ground: bool = True
     use_camera: bool = True
+    division: Segmentation | None = None
 
 
 def build_world(
@@ -106,7 +109,7 @@ def build_world(
         transaction.set_properties(root, **_properties(world, name, source))
         inputs = _layer_inputs(world, frame, bounds)
         update_layers(transaction, objects, root, meshes, inputs, options.display)
-        keep_lifted(transaction, objects, size_before)
+        keep_lifted(transaction, objects, size_before, options.division)
         follow_retrace(transaction, objects, meshes, inputs)
         camera = _ensure_camera(transaction, objects, root, name)
         match_camera(transaction, camera, frame, bounds.forward, background)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...backend.worldtracing.editing.base import Segmentation
 from ...backend.worldtracing.world import LayeredWorld
 from .attributes import read_attribute
 from .lifting import discard_fill, write_ownership
 from .objects import COPY, FILLED, LIFTED, NUMBER, lifted_objects, shown_objects
 from .parts import discard_object
 from .points import LAYER, PIXEL, holds_points
-from .segmentation import anticipate
+from .segmentation import adopt, divided
 from .transaction import Transaction
 from .world_data import read_world
 from .worlds import ITEM, KIND, WorldObjects
@@ -21,30 +22,38 @@ from .worlds import ITEM, KIND, WorldObjects
 
 def size_of_lifted(objects: WorldObjects) -> tuple[int, int] | None:
     """(width, height) of the trace that a world's objects were lifted from; None where there are none."""
-    return tuple(objects.root["wt_size"]) if objects.root is not None and lifted_objects(objects) else None
+    known = objects.root is not None and "wt_size" in objects.root
+    return tuple(objects.root["wt_size"]) if known and lifted_objects(objects) else None
 
 
-def prepare_retrace(world: LayeredWorld, size: tuple[int, int] | None) -> LayeredWorld:
-    """Compute, in any thread, what `keep_lifted` needs when this world takes another one's place.
+@dataclass(frozen=True, eq=False)
+class Retrace:
+    """A world that is to take another one's place.
 
-    Args:
-        size: `size_of_lifted` of the other.
-
-    Returns:
-        The same world.
+    Attributes:
+        world: the world.
+        division: into objects and supports; None where nothing is lifted in the other, or it has another size.
     """
-    if size == (world.width, world.height):
-        anticipate(world)
-    return world
+
+    world: LayeredWorld
+    division: Segmentation | None
+
+    @classmethod
+    def prepared(cls, world: LayeredWorld, size: tuple[int, int] | None) -> Retrace:
+        """With what takes long, in any thread; `size` is `size_of_lifted` of the other."""
+        return cls(world, divided(world) if size == (world.width, world.height) else None)
 
 
-def keep_lifted(transaction: Transaction, objects: WorldObjects, size_before: Sequence[int]) -> None:
+def keep_lifted(
+    transaction: Transaction, objects: WorldObjects, size_before: Sequence[int], division: Segmentation | None = None
+) -> None:
     """After the layers were built anew: lifted objects stay as they are, and the new layers leave out their pixels.
 
     In a trace of another size no point is where it was: objects then become copies, and the layers are whole again.
 
     Args:
         size_before: (width, height) of the trace that objects were lifted from.
+        division: of the new layers, as `Retrace` has it; it is computed without.
     """
     lifted = lifted_objects(objects)
     if not lifted:
@@ -57,6 +66,8 @@ def keep_lifted(transaction: Transaction, objects: WorldObjects, size_before: Se
                 transaction.set_properties(item, **{KIND: COPY})
         return
     data = read_world(objects)
+    if division is not None:
+        adopt(data.world, division)
     owner = np.zeros_like(data.owner)
     for item in lifted:
         if not holds_points(item):  # the artist has converted it, and with it goes what it was made of

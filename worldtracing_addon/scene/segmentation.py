@@ -39,11 +39,6 @@ LEVEL = ("floor", "table")
 _segmentations, _selections = Kept(4), Kept(16)
 """By world as it was traced, which is another value when its points or colors change, segmenter and prompts."""
 
-_anticipated = Kept(1)
-"""Under `NEXT` a world that is about to be built, and its division by the built-in segmenter."""
-
-NEXT = "next"
-
 
 def known_segmenters() -> list[tuple[SegmenterInfo, str]]:
     """What each segmenter says of itself, and why it cannot be used; "" where it can, here or in the worker."""
@@ -98,31 +93,23 @@ def segmentation(world: LayeredWorld, segmenter: SegmenterInUse | None = None) -
         segmenter: the built-in one without it.
     """
     divider = _divider(segmenter)
-    return _segmentations.get((world, divider), lambda: _divided(world, divider))
+    return _segmentations.get((world, divider), lambda: divider.plugin.segment(world, silent))
 
 
-def anticipate(world: LayeredWorld) -> None:
-    """Divide a world that is about to be built, in any thread: once it is in the scene, its supports are known."""
-    _anticipated.drop(lambda _key: True)
-    _anticipated.get(NEXT, lambda: (world, _divided(world, built_in())))
+def divided(world: LayeredWorld) -> Segmentation | None:
+    """What `segmentation` will find in a world once it is in the scene, which does not hold its last layers if they
+    are empty; None for a world without points. In any thread."""
+    layers = np.flatnonzero(world.valid.any((1, 2)))
+    if not len(layers):
+        return None
+    stored = slice(layers[-1] + 1)
+    world = replace(world, points=world.points[stored], valid=world.valid[stored], confidence=None)
+    return built_in().plugin.segment(world, silent)
 
 
-def _divided(world: LayeredWorld, divider: SegmenterInUse) -> Segmentation:
-    if divider == built_in() and NEXT in _anticipated:
-        foreseen, found = _anticipated.get(NEXT, lambda: (world, divider.plugin.segment(world, silent)))
-        if _is_same(foreseen, world):
-            _anticipated.drop(lambda _key: True)
-            return found
-    return divider.plugin.segment(world, silent)
-
-
-def _is_same(one: LayeredWorld, other: LayeredWorld) -> bool:
-    """Whether two worlds are the same in all that the scene keeps: of the picture, the pixels that have points."""
-    if one.metadata.get("mode") != other.metadata.get("mode") or not np.array_equal(one.valid, other.valid):
-        return False
-    seen = one.valid.any(0)
-    same = np.array_equal(one.points, other.points) and np.array_equal(one.rgb[seen], other.rgb[seen])
-    return same and np.array_equal(one.K, other.K)
+def adopt(world: LayeredWorld, found: Segmentation) -> None:
+    """Let `segmentation` of a world in the scene be what was found before it came there."""
+    _segmentations.get((world, built_in()), lambda: found)
 
 
 def _divider(segmenter: SegmenterInUse | None) -> SegmenterInUse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -117,8 +118,11 @@ def unfinished_bytes(folder: Path | None, name: str) -> int:
     """What is on disk of a model of which not all was downloaded; 0 where there is nothing or all of it."""
     if is_fetched(folder, name):
         return 0
-    own = own_folder(ASSISTANT_MODELS[name].repo, folder)
-    return sum(path.stat().st_size for path in own.glob("*") if path.is_file())
+    size = 0
+    for path in own_folder(ASSISTANT_MODELS[name].repo, folder).glob("*"):
+        with contextlib.suppress(OSError):  # another Blender may finish it at this moment
+            size += path.stat().st_size
+    return size
 
 
 def remove(folder: Path | None, name: str) -> None:
