@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/lift_turns.py [--json]          needs the extra "train" (embreex, scipy)
 
 The three largest objects of a furnished room are lifted one after the other, as the operator does it: the click copies
-the layers out of Blender, a thread computes, and then the scene is changed. Prints the longest of each, the median of
+the layers out of Blender, a thread computes, and then the scene is changed. At last one is put back, and the room is
+built once more around the other two, as a retrace does it. Prints the longest of each, the median of
 three rounds, as seconds of one core: name, value, unit, goal, and whether it is met. Exit status 1 if one is not.
 """
 
@@ -12,7 +13,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -27,8 +30,14 @@ from checkout import load_extension
 load_extension()
 
 from world_tracing.backend.worldtracing.world import LayeredWorld  # noqa: E402
-from world_tracing.worldtracing_addon.scene import lifting, preparing, segmentation, world_data  # noqa: E402
-from world_tracing.worldtracing_addon.scene.build import build_world  # noqa: E402
+from world_tracing.worldtracing_addon.scene import (  # noqa: E402
+    build,
+    lifted_retrace,
+    lifting,
+    preparing,
+    segmentation,
+    world_data,
+)
 
 SIDES = {258: 0.1, 504: 0.25}
 """Of the picture, and the goal in seconds for what the main thread does at once."""
@@ -55,11 +64,11 @@ def measured(room: LayeredWorld) -> dict[str, float]:
     bpy.ops.wm.read_homefile(use_empty=True)
     arrays = (array.copy() for array in (room.points, room.valid, room.rgb, room.K))
     traced = LayeredWorld(*arrays, "metric", metadata={"mode": "scene"})
-    world = build_world(bpy.context.scene, traced, name="room", photo=None, source="")
+    world = build.build_world(bpy.context.scene, traced, name="room", photo=None, source="")
     data = world_data.read_world(world)
     masks = [segmentation.segmentation_of(world, data).mask(label + 1) for label in range(OBJECTS)]
     world_data._known.clear()  # nothing is known of the world then
-    turns: dict[str, list[float]] = {"click": [], "thread": [], "lift": [], "put back": []}
+    turns: defaultdict[str, list[float]] = defaultdict(list)
     for mask in masks:
         work = timed(turns["click"], lambda mask=mask: preparing.prepare_lift(world, mask=mask))
         thread = Thread(target=lambda work=work: timed(turns["thread"], work))
@@ -69,6 +78,11 @@ def measured(room: LayeredWorld) -> dict[str, float]:
         bpy.context.view_layer.update()
     preparing.prepare_put_back(world, lifted)()
     timed(turns["put back"], lambda: lifting.put_back(world, lifted))
+    size = lifted_retrace.size_of_lifted(world)
+    retrace = timed(turns["prepared"], lambda: lifted_retrace.Retrace.prepared(replace(traced), size))
+    options = build.BuildOptions(division=retrace.division)
+    photo = {"name": "room", "photo": None, "source": ""}
+    timed(turns["retrace"], lambda: build.build_world(bpy.context.scene, retrace.world, **photo, options=options))
     return {
         "points": int(traced.valid.sum()),
         "main thread, the click": max(turns["click"]),
@@ -76,6 +90,8 @@ def measured(room: LayeredWorld) -> dict[str, float]:
         "beside it, later ones": max(turns["thread"][1:]),
         "main thread, the lift": max(turns["lift"]),
         "main thread, put back": max(turns["put back"]),
+        "beside it, dividing a retrace": turns["prepared"][0],
+        "a retrace, on the main thread": turns["retrace"][0],
     }
 
 
