@@ -19,7 +19,7 @@ from .world import refuses_edit_mode
 class _SavedTraceOperator:
     """Works on the saved trace `path`, or without it on the one chosen in the panel."""
 
-    builds = False
+    builds = False  # changes objects, which Edit Mode forbids
     path: bpy.props.StringProperty(
         name="File",
         description="The file of the saved trace; without one, that chosen in the history",

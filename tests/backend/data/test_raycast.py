@@ -137,4 +137,5 @@ def test_surfaces_of_closed_shapes_face_the_camera_and_away_in_turn(seed):
     layers = RayCaster(mesh).layers(Camera.from_fov(32, 32, 49.1), pose)
     toward = np.einsum("lhwc,hwc->lhw", mesh.normals[layers.face] @ pose[:3, :3].T, layers.rays) < 0
     expected = (np.arange(6) % 2 == 0)[:, None, None]
-    assert (toward == expected)[layers.valid].mean() > 0.99
+    in_turn = ((toward == expected) | ~layers.valid).all(0)
+    assert in_turn[layers.valid[0]].mean() > 0.95  # grazing rays lose slivers that are thinner than a repeated hit
