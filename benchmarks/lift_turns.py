@@ -15,7 +15,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -64,7 +63,8 @@ def measured(room: LayeredWorld) -> dict[str, float]:
     bpy.ops.wm.read_homefile(use_empty=True)
     arrays = (array.copy() for array in (room.points, room.valid, room.rgb, room.K))
     traced = LayeredWorld(*arrays, "metric", metadata={"mode": "scene"})
-    world = build.build_world(bpy.context.scene, traced, name="room", photo=None, source="")
+    place = {"name": "room", "photo": None, "source": ""}
+    world = build.build_world(bpy.context.scene, traced, **place)
     data = world_data.read_world(world)
     masks = [segmentation.segmentation_of(world, data).mask(label + 1) for label in range(OBJECTS)]
     world_data._known.clear()  # nothing is known of the world then
@@ -79,10 +79,9 @@ def measured(room: LayeredWorld) -> dict[str, float]:
     preparing.prepare_put_back(world, lifted)()
     timed(turns["put back"], lambda: lifting.put_back(world, lifted))
     size = lifted_retrace.size_of_lifted(world)
-    retrace = timed(turns["prepared"], lambda: lifted_retrace.Retrace.prepared(replace(traced), size))
+    retrace = timed(turns["prepared"], lambda: lifted_retrace.Retrace.prepared(traced, size))
     options = build.BuildOptions(division=retrace.division)
-    photo = {"name": "room", "photo": None, "source": ""}
-    timed(turns["retrace"], lambda: build.build_world(bpy.context.scene, retrace.world, **photo, options=options))
+    timed(turns["retrace"], lambda: build.build_world(bpy.context.scene, traced, **place, options=options))
     return {
         "points": int(traced.valid.sum()),
         "main thread, the click": max(turns["click"]),

@@ -152,8 +152,7 @@ class PreparesOnce(WaitsForWork):
     """One that has a single piece of work, and gives way to the next one of its kind."""
 
     noun = "change"
-    begun = 0  # such operators, since the extension was enabled
-    _prepared = False
+    begun = 0  # such operators in this session
 
     def start(self, context: bpy.types.Context) -> set[str]:
         PreparesOnce.begun += 1
@@ -163,10 +162,7 @@ class PreparesOnce(WaitsForWork):
         return self.world(context), PreparesOnce.begun
 
     def preparation(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
-        if self._prepared:
-            return None
-        self._prepared = True
-        return self.prepare(context, world)
+        return None if self._work is not None else self.prepare(context, world)
 
     def prepare(self, context: bpy.types.Context, world: WorldObjects) -> Callable[[], object] | None:
         """The work for a thread; None where there is none."""
